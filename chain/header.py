@@ -1,0 +1,170 @@
+"""Headers and digests, byte for byte as Substrate has them.
+
+Terms:
+    digest: the header's log items; a seal is the last item and is popped to get what the work commits to.
+    pre-seal header: the header without its seal; `SCALE(pre-seal header)` goes into the work key.
+
+Invariants: at most one seal, and it is the last item.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, ClassVar, TypeAlias, cast
+
+import msgspec
+
+from chain.hashing import blake2b_256
+from chain.scale import Codec, CodecError, codec_of_alias
+from chain.scale_shapes import H256, Bytes4, CompactU32, Enum
+
+POW_ENGINE = b"pow_"
+WORK_ENGINE = b"mswk"
+HEADER_BYTES_MAX = 16384
+
+
+class InvalidHeader(CodecError):
+    """Bytes that are no header."""
+
+    rule: ClassVar[str] = "HDR-01"
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """A digest item without an engine."""
+
+    scale_index: ClassVar[int] = 0
+    data: bytes
+
+
+class Consensus(msgspec.Struct, frozen=True, kw_only=True):
+    """A message from the runtime to an engine."""
+
+    scale_index: ClassVar[int] = 4
+    engine: Bytes4
+    data: bytes
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True):
+    """What proves the work; the last item."""
+
+    scale_index: ClassVar[int] = 5
+    engine: Bytes4
+    data: bytes
+
+
+class PreRuntime(msgspec.Struct, frozen=True, kw_only=True):
+    """What the runtime is told before it executes the block."""
+
+    scale_index: ClassVar[int] = 6
+    engine: Bytes4
+    data: bytes
+
+
+class RuntimeEnvironmentUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark that the runtime changed."""
+
+    scale_index: ClassVar[int] = 8
+
+
+DigestItem: TypeAlias = Annotated[
+    Other | Consensus | Seal | PreRuntime | RuntimeEnvironmentUpdated,
+    Enum(("sp_runtime", "generic", "digest", "DigestItem")),
+]
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """The log items of a header."""
+
+    scale_path: ClassVar[tuple[str, ...]] = ("sp_runtime", "generic", "digest", "Digest")
+    logs: tuple[DigestItem, ...]
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A block's header.
+
+    Attributes:
+        parent_hash: blake2b-256 of the parent's encoded header, seal included.
+        number: Height; genesis is 0.
+        state_root: Root after this block.
+        extrinsics_root: Merkle root of the body.
+        digest: Log items.
+    """
+
+    parent_hash: H256
+    number: CompactU32
+    state_root: H256
+    extrinsics_root: H256
+    digest: Digest
+
+    @cached_property
+    def hash(self) -> bytes:
+        """The block's hash: blake2b-256 of the encoded header."""
+        return blake2b_256(encode_header(self))
+
+    @property
+    def seal(self) -> Seal | None:
+        """The seal, if the last log item is one."""
+        last = self.digest.logs[-1] if self.digest.logs else None
+        return last if isinstance(last, Seal) else None
+
+
+_HEADER = cast("Codec[Header]", codec_of_alias(Header))
+_ITEM = cast("Codec[DigestItem]", codec_of_alias(DigestItem))
+
+
+def encode_header(header: Header) -> bytes:
+    """Return the SCALE bytes of a header."""
+    return _HEADER.encode(header)
+
+
+def decode_header(data: bytes) -> Header:
+    """Return the header whose bytes are exactly `data`.
+
+    Raises:
+        InvalidHeader: the bytes are too many.
+        CodecError: the bytes are no canonical header.
+    """
+    # SPEC HDR-01: An encoded header MUST NOT exceed 16384 bytes.
+    if len(data) > HEADER_BYTES_MAX:
+        raise InvalidHeader(f"a header of {len(data)} bytes is too large")
+    return _HEADER.decode(data)
+
+
+def decode_header_prefix(data: bytes, start: int) -> tuple[Header, int]:
+    """Return the header that begins at `start` and where it ends."""
+    header, end = _HEADER.decode_prefix(data, start)
+    if end - start > HEADER_BYTES_MAX:
+        raise InvalidHeader(f"a header of {end - start} bytes is too large")
+    return header, end
+
+
+def encode_digest_item(item: DigestItem) -> bytes:
+    """Return the SCALE bytes of one log item."""
+    return _ITEM.encode(item)
+
+
+def decode_digest_item(data: bytes) -> DigestItem:
+    """Return the log item whose bytes are exactly `data`."""
+    return _ITEM.decode(data)
+
+
+def make_unsealed(header: Header) -> Header:
+    """Return the header without its seal."""
+    if header.seal is None:
+        return header
+    return _with_logs(header, header.digest.logs[:-1])
+
+
+def make_sealed(header: Header, seal: Seal) -> Header:
+    """Return the unsealed header with the seal as its last log item."""
+    return _with_logs(header, (*make_unsealed(header).digest.logs, seal))
+
+
+def _with_logs(header: Header, logs: tuple[DigestItem, ...]) -> Header:
+    return Header(
+        parent_hash=header.parent_hash,
+        number=header.number,
+        state_root=header.state_root,
+        extrinsics_root=header.extrinsics_root,
+        digest=Digest(logs=logs),
+    )
