@@ -33,6 +33,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
     """A digest item without an engine."""
 
     scale_index: ClassVar[int] = 0
+    scale_unnamed: ClassVar[bool] = True
     data: bytes
 
 
@@ -40,6 +41,7 @@ class Consensus(msgspec.Struct, frozen=True, kw_only=True):
     """A message from the runtime to an engine."""
 
     scale_index: ClassVar[int] = 4
+    scale_unnamed: ClassVar[bool] = True
     engine: Bytes4
     data: bytes
 
@@ -48,6 +50,7 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """What proves the work; the last item."""
 
     scale_index: ClassVar[int] = 5
+    scale_unnamed: ClassVar[bool] = True
     engine: Bytes4
     data: bytes
 
@@ -56,6 +59,7 @@ class PreRuntime(msgspec.Struct, frozen=True, kw_only=True):
     """What the runtime is told before it executes the block."""
 
     scale_index: ClassVar[int] = 6
+    scale_unnamed: ClassVar[bool] = True
     engine: Bytes4
     data: bytes
 
@@ -76,7 +80,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     """The log items of a header."""
 
     scale_path: ClassVar[tuple[str, ...]] = ("sp_runtime", "generic", "digest", "Digest")
-    logs: tuple[DigestItem, ...]
+    logs: tuple[DigestItem, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -3,11 +3,12 @@
 Terms:
     shape: a frozen description of one SCALE type. `shape_of(annotation)` is the only place that reads annotations.
     record: a `msgspec.Struct`; its fields in order.
-    enum: an annotated union of records, each with a class variable `scale_index`.
+    enum: an annotated union of records, each with a class variable `scale_index`; or, where no variant has fields, an
+        `IntEnum`.
 
 Annotations understood: the integer aliases below, `bool`, `str`, `bytes` (a Vec<u8>), `Annotated[bytes, Fixed(n)]`,
-`X | None`, `tuple[X, ...]` (a Vec), `Annotated[tuple[X, ...], Fixed(n)]` (an array), `tuple[A, B]`, records, and
-`Annotated[A | B, Enum(...)]`.
+`X | None`, `tuple[X, ...]` (a Vec), `Annotated[tuple[X, ...], Fixed(n)]` (an array), `tuple[A, B]`, records,
+`IntEnum`s, and `Annotated[A | B, Enum(...)]`.
 
 Source: https://docs.polkadot.com/ "SCALE codec"; parity-scale-codec.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import types
 import typing
+from enum import IntEnum
 from functools import cache
 from typing import Annotated, TypeAlias
 
@@ -82,6 +84,7 @@ class UintShape(msgspec.Struct, frozen=True):
 
     size: int
     signed: bool
+    path: tuple[str, ...] = ()
 
 
 class CompactShape(msgspec.Struct, frozen=True):
@@ -144,6 +147,13 @@ class RecordShape(msgspec.Struct, frozen=True):
     fields: tuple[tuple[str, Shape], ...]
 
 
+class NamedIndexShape(msgspec.Struct, frozen=True):
+    """One index byte that names a variant without fields (a Python IntEnum)."""
+
+    cls: type[IntEnum]
+    path: tuple[str, ...]
+
+
 class EnumShape(msgspec.Struct, frozen=True):
     """One index byte, then the fields of that variant."""
 
@@ -163,6 +173,7 @@ Shape: TypeAlias = (
     | ArrayShape
     | TupleShape
     | RecordShape
+    | NamedIndexShape
     | EnumShape
 )
 
@@ -189,6 +200,8 @@ def shape_of(annotation: object) -> Shape:
         return TextShape()
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return _record_shape(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, IntEnum):
+        return NamedIndexShape(cls=annotation, path=path_of(annotation))
     if typing.get_origin(annotation) is tuple:
         items = typing.get_args(annotation)
         if len(items) == 2 and items[1] is Ellipsis:
@@ -201,12 +214,18 @@ def shape_of(annotation: object) -> Shape:
     raise UnsupportedType(f"{annotation!r} has no SCALE meaning")
 
 
+def path_of(cls: type) -> tuple[str, ...]:
+    """Return the path of a record or IntEnum in metadata: its `scale_path`, else module and name."""
+    path: tuple[str, ...] | None = getattr(cls, "scale_path", None)
+    return path if path is not None else (*cls.__module__.split("."), cls.__name__)
+
+
 def _shape_of_annotated(base: object, notes: list[object], annotation: object) -> Shape:
     path = next((note.path for note in notes if isinstance(note, TypePath)), ())
     for note in notes:
         match note:
             case IntWidth():
-                return UintShape(size=note.size, signed=note.signed)
+                return UintShape(size=note.size, signed=note.signed, path=path)
             case CompactWidth():
                 return CompactShape(size=note.size)
             case Fixed() if base is bytes:

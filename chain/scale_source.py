@@ -17,6 +17,7 @@ from chain.scale_shapes import (
     CompactShape,
     EnumShape,
     FixedBytesShape,
+    NamedIndexShape,
     OptionShape,
     RecordShape,
     Shape,
@@ -45,7 +46,7 @@ def size_min(shape: Shape) -> int:
             return sum(size_min(inner) for _, inner in shape.fields)
         case EnumShape():
             return 1 + min(size_min(record) for _, record in shape.variants)
-        case CompactShape() | BoolShape() | BytesShape() | TextShape() | OptionShape() | VecShape():
+        case CompactShape() | BoolShape() | NamedIndexShape() | BytesShape() | TextShape() | OptionShape() | VecShape():
             return 1
         case _:
             assert_never(shape)
@@ -120,6 +121,10 @@ class _Writer:
                 self.encode_sequence([(item, f"{value}[{k}]") for k, item in enumerate(shape.items)])
             case RecordShape():
                 self.encode_sequence([(inner, f"{value}.{name}") for name, inner in shape.fields])
+            case NamedIndexShape():
+                cls = self.constant("C", shape.cls)
+                self.line(f"if type({value}) is not {cls}: raise ValueOutOfRange('not a {shape.cls.__name__}')")
+                self.line(f"o.append(bytes(({value},)))")
             case EnumShape():
                 self.encode_enum(shape, value)
             case _:
@@ -211,6 +216,12 @@ class _Writer:
                 self.decode_sequence([(inner, part) for (_, inner), part in zip(shape.fields, parts, strict=True)])
                 named = ", ".join(f"{name}={part}" for (name, _), part in zip(shape.fields, parts, strict=True))
                 self.line(f"{out} = {self.constant('C', shape.cls)}({named})")
+            case NamedIndexShape():
+                names = self.constant("N", {int(member): member for member in shape.cls})
+                self.line(f"{out} = {names}.get(d[p])")
+                text = f"no variant {{d[p]}} in {'::'.join(shape.path)}"
+                self.line(f"if {out} is None: raise UnknownVariant(f'{text}')")
+                self.line("p += 1")
             case EnumShape():
                 self.decode_enum(shape, out)
             case _:
