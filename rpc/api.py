@@ -17,7 +17,7 @@ from chain.block import Block
 from chain.header import Header
 from chain.state_view import StateView
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 HeadKind: TypeAlias = Literal["best", "all", "finalized"]
 T_co = TypeVar("T_co", covariant=True)
 

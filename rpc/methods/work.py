@@ -1,0 +1,65 @@
+"""problem_*, work_* and transaction_*: this chain's own methods. Big integers are decimal strings."""
+
+from __future__ import annotations
+
+from rpc.api import Json, NodeApi
+from rpc.methods.encoding import resolve, to_hex
+from rpc.schema import Account, Hash, HexBytes, Method
+
+
+def list_problems(api: NodeApi, onlyOpen: bool | None = None, at: Hash | None = None) -> Json:
+    """Return the posted problems, newest first, without their couplings."""
+    return api.list_problems(resolve(api, at), only_open=bool(onlyOpen))
+
+
+def get_problem(api: NodeApi, problem: int, at: Hash | None = None) -> Json:
+    """Return one problem with its Ising record, order, bounty and best solution, or null."""
+    return api.get_problem(problem, resolve(api, at))
+
+
+def get_solutions(api: NodeApi, problem: int, at: Hash | None = None) -> Json:
+    """Return the solutions that blocks carried for a problem, best energy first."""
+    return api.get_solutions(problem, resolve(api, at))
+
+
+def get_status(api: NodeApi, at: Hash | None = None) -> Json:
+    """Return target, epoch, core problem and expected work of the next block."""
+    return api.get_work_status(resolve(api, at))
+
+
+def get_mining(api: NodeApi) -> Json:
+    """Return what this node's miner does: problem, tickets and strikes per second, best energy."""
+    return api.get_mining_status()
+
+
+def get_template(api: NodeApi, author: Account) -> Json:
+    """Return an unsealed header for an author and what is needed to search tickets for it."""
+    return api.get_work_template(author)
+
+
+def submit(api: NodeApi, header: HexBytes, seal: HexBytes) -> Json:
+    """Submit a seal for a template's header and return the new block's hash."""
+    return to_hex(api.submit_work(header, seal))
+
+
+def replay(api: NodeApi, hash: Hash | None = None) -> Json:
+    """Re-run the strikes of a block's ticket and return seeds, shots, energies and the verdict."""
+    return api.replay_seal(resolve(api, hash))
+
+
+def get_transaction(api: NodeApi, hash: Hash) -> Json:
+    """Return where an extrinsic is: in the pool, in a block (with its outcome), or dropped and why; or null."""
+    return api.get_transaction(hash)
+
+
+METHODS = (
+    Method(name="problem_list", function=list_problems),
+    Method(name="problem_get", function=get_problem),
+    Method(name="problem_solutions", function=get_solutions),
+    Method(name="work_status", function=get_status),
+    Method(name="work_mining", function=get_mining),
+    Method(name="work_template", function=get_template, unsafe=True),
+    Method(name="work_submit", function=submit),
+    Method(name="work_replay", function=replay),
+    Method(name="transaction_get", function=get_transaction, aliases=("transaction_getByHash",)),
+)
