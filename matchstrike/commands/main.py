@@ -1,0 +1,74 @@
+"""The `matchstrike` command: one entry, its groups loaded only when they are used.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 node unreachable, 4 timed out, 5 not found, 6 key or password, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from matchstrike.commands.failure import CommandFailed
+
+GROUPS = {
+    "bench": ("matchstrike.commands.bench:bench", "Measure this machine: strikes, block import, RPC."),
+    "devnet": ("matchstrike.commands.devnet:devnet", "Run a chain on this machine and watch a bounty being paid."),
+    "problem": ("matchstrike.commands.problem:problem", "Post, list, watch and cancel problems."),
+    "rpc": ("matchstrike.commands.rpc:rpc", "Call any JSON-RPC method of a node."),
+    "strike": ("matchstrike.commands.strike:strike", "Re-run any strike by hand."),
+    "wallet": ("matchstrike.commands.wallet:wallet", "Keys, balances and transfers."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose members are imported when they are called, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all groups."""
+        return sorted(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one group, imported now."""
+        if cmd_name not in GROUPS:
+            return None
+        module, _, attribute = GROUPS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of groups without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in sorted(GROUPS.items())])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MATCHSTRIKE"}
+)
+@click.version_option(package_name="matchstrike")
+def matchstrike() -> None:
+    """Matchstrike: a chain whose blocks are won by running quantum circuits on problems that people pay for.
+
+    Start with `scripts/devnet`, or `matchstrike-node --dev` and then `matchstrike problem post FILE --bounty 5`.
+    """
+
+
+def main() -> None:
+    """Run the command line and turn our own failures into a sentence and an exit code."""
+    try:
+        matchstrike.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except CommandFailed as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
