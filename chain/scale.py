@@ -118,7 +118,7 @@ class Codec(Generic[T]):
 
 def codec_of(annotation: type[T]) -> Codec[T]:
     """Return the codec of a record type, compiled on first use."""
-    return cast("Codec[T]", codec_of_alias(annotation))
+    return cast("Codec[T]", codec_of_alias(cast("Hashable", annotation)))
 
 
 @cache

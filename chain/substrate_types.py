@@ -55,7 +55,7 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     consumers: U32 = 0
     providers: U32 = 0
     sufficients: U32 = 0
-    data: AccountData = AccountData(flags=0)
+    data: AccountData = AccountData()
 
 
 # ---- addresses and signatures
