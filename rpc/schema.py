@@ -142,10 +142,13 @@ def describe_annotation(annotation: object) -> dict[str, Json]:
 
 
 def _read_parameters(function: Callable[..., object]) -> tuple[Parameter, ...]:
-    hints = typing.get_type_hints(function, include_extras=True)
+    # Without the result's annotation: it is recursive, and only its own module can evaluate it.
+    wanted = {name: text for name, text in function.__annotations__.items() if name != "return"}
+    holder = types.SimpleNamespace(__annotations__=wanted)
+    hints = typing.get_type_hints(holder, globalns=function.__globals__, include_extras=True)
     parameters: list[Parameter] = []
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
-        options = [option for option in _options(hints[name]) if option is not types.NoneType]
+        options = _options(hints[name])
         annotation = options[0] if len(options) == 1 else hints[name]
         required = parameter.default is inspect.Parameter.empty
         parameters.append(Parameter(name=name, annotation=annotation, required=required))
@@ -191,7 +194,7 @@ def _convert(value: object, annotation: object, name: str) -> object:
 
 
 def _convert_to_one_of(value: object, options: Sequence[object], name: str) -> object:
-    last: RpcError = invalid_params(f"parameter {name} does not fit")
+    last = invalid_params(f"parameter {name} does not fit")
     for option in options:
         try:
             return _convert(value, option, name)
@@ -256,5 +259,5 @@ def _note(annotation: object) -> object:
 
 def _options(annotation: object) -> tuple[object, ...]:
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        return typing.get_args(annotation)
-    return (annotation,) if annotation is types.NoneType else ()
+        return tuple(option for option in typing.get_args(annotation) if option is not types.NoneType)
+    return ()

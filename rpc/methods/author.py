@@ -21,7 +21,7 @@ def pending_extrinsics(api: NodeApi) -> Json:
     return [to_hex(raw) for raw in api.get_pending()]
 
 
-def remove_extrinsic(api: NodeApi, bytesOrHash: list[dict[str, Json]]) -> Json:
+def remove_extrinsic(api: NodeApi, bytesOrHash: list[dict[str, str]]) -> Json:
     """Drop extrinsics from the pool, given as {"hash": ...} or {"extrinsic": ...}, and return the hashes dropped."""
     hashes: list[bytes] = []
     for item in bytesOrHash:
