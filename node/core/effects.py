@@ -1,0 +1,121 @@
+"""What a node wants done. `Machine.handle` returns these, in order; the driver carries them out.
+
+What touches the disk is not among them: a block is written, in one synced batch, before the effects that tell of it
+are returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from chain.header import Header
+from consensus.ticket import TicketJob
+from node.core.events import Origin
+from node.core.mempool import ExtrinsicNews
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """A line for the operator."""
+
+    level: Literal["error", "warn", "info", "debug", "trace"]
+    target: str
+    message: str
+
+
+class ExtrinsicAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The pool took an extrinsic; pass it on."""
+
+    hash: bytes
+    raw: bytes
+
+
+class ExtrinsicRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """The pool did not take an extrinsic; the pool is as it was."""
+
+    error: Exception
+
+
+class ExtrinsicsMoved(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps in extrinsics' lives."""
+
+    news: tuple[ExtrinsicNews, ...]
+
+
+class BlockImported(msgspec.Struct, frozen=True, kw_only=True):
+    """A block was judged, executed and written; pass it on.
+
+    Attributes:
+        changes: What it changed in the state (None: removed).
+        extrinsic_count: Extrinsics in its body.
+        is_best: True if it is now the best block.
+    """
+
+    hash: bytes
+    header: Header
+    data: bytes
+    changes: Mapping[bytes, bytes | None]
+    extrinsic_count: int
+    is_best: bool
+    origin: Origin
+
+
+class BlockRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """A block breaks a rule; nothing changed."""
+
+    hash: bytes | None
+    error: Exception
+    origin: Origin
+
+
+class BlockPostponed(msgspec.Struct, frozen=True, kw_only=True):
+    """A block waits: its parent is missing, or it comes from the near future."""
+
+    hash: bytes
+    reason: str
+
+
+class BestChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Another block is the best.
+
+    Attributes:
+        retracted: Blocks that left the best chain, newest first.
+        enacted: Blocks that joined it, oldest first.
+    """
+
+    retracted: tuple[bytes, ...]
+    enacted: tuple[bytes, ...]
+
+
+class Finalized(msgspec.Struct, frozen=True, kw_only=True):
+    """Blocks became final, oldest first."""
+
+    headers: tuple[Header, ...]
+
+
+class StartMining(msgspec.Struct, frozen=True, kw_only=True):
+    """Search tickets for this job and forget every earlier one."""
+
+    generation: int
+    job: TicketJob
+
+
+class StopMining(msgspec.Struct, frozen=True, kw_only=True):
+    """Search nothing."""
+
+
+Effect: TypeAlias = (
+    Log
+    | ExtrinsicAccepted
+    | ExtrinsicRefused
+    | ExtrinsicsMoved
+    | BlockImported
+    | BlockRefused
+    | BlockPostponed
+    | BestChanged
+    | Finalized
+    | StartMining
+    | StopMining
+)

@@ -1,0 +1,56 @@
+"""What can happen to a node. `Machine.handle` takes one of these and the time."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from consensus.digest import WorkSeal
+
+Origin: TypeAlias = Literal["own", "network", "file", "rpc"]
+
+
+class BlockReceived(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of a block came in."""
+
+    data: bytes
+    origin: Origin
+
+
+class ExtrinsicReceived(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of an extrinsic came in."""
+
+    raw: bytes
+
+
+class ExtrinsicsRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator wants extrinsics out of the pool."""
+
+    hashes: tuple[bytes, ...]
+
+
+class TicketFound(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker found a ticket under the target for the job of this generation."""
+
+    generation: int
+    seal: WorkSeal
+
+
+class BestShotFound(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker measured bits that may be the best solution seen so far.
+
+    Attributes:
+        bits: One byte 0 or 1 for each spin.
+    """
+
+    problem_id: int
+    energy: int
+    bits: bytes
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """Time passed."""
+
+
+Event: TypeAlias = BlockReceived | ExtrinsicReceived | ExtrinsicsRemoved | TicketFound | BestShotFound | Tick
