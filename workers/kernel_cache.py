@@ -1,7 +1,7 @@
 """Where compiled kernels are kept, and how to compile them before they are needed.
 
-Numba's own cache does not notice edits of callees in other files, so the folder is named by a digest of vm's sources: an
-edit anywhere in vm gets a new folder. `set_kernel_cache` must run before anything imports numba.
+Numba's own cache does not notice edits of callees in other files, so the folder is named by a digest of vm's sources:
+an edit anywhere in vm gets a new folder. `set_kernel_cache` must run before anything imports numba.
 
 Run as a program (`python -m workers.kernel_cache`), it compiles all kernels and prints the folder.
 """
