@@ -21,7 +21,7 @@ from chain.hash_tree import HashTree, TreeChange
 from chain.state_hash import EMPTY, compute_value_hash
 from chain.state_overlay import Changes, StateOverlay
 from chain.state_proof import StateProof
-from chain.store import BatchEntry, Store
+from chain.store import BatchEntry, Store, StoreDamaged
 from chain.value_cache import Unknown, ValueCache
 
 VALUE_PREFIX = b"s"
@@ -31,7 +31,7 @@ CACHE_BYTES_MAX = 32 * 2**20
 UNDO_CACHE_MAX = 64
 
 
-class StateDamaged(Exception):
+class StateDamaged(StoreDamaged):
     """A stored state that is not the whole state of one block."""
 
     rule: ClassVar[str] = "STA-06"

@@ -24,6 +24,10 @@ class StoreClosed(StoreError):
     """A store used after `close`."""
 
 
+class StoreDamaged(StoreError):
+    """A store that does not hold one whole chain state; nothing was changed."""
+
+
 class Store(Protocol):
     """An ordered key-value store with atomic batches."""
 
@@ -52,7 +56,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
         self._keys: list[bytes] = []
-        self._keys_stale = False
+        self._added: set[bytes] = set()
+        self._has_gaps = False
         self._is_open = True
 
     def get(self, key: bytes) -> bytes | None:
@@ -65,22 +70,21 @@ class MemoryStore:
         self._check_open()
         values = self._values
         for key, value in batch:
-            if value is None:
-                if values.pop(key, None) is not None:
-                    self._keys_stale = True
-            else:
+            if value is not None:
                 if key not in values:
-                    self._keys_stale = True
+                    self._added.add(key)
                 values[key] = value
+            elif values.pop(key, None) is not None:
+                self._added.discard(key)
+                self._has_gaps = True
 
     def iterate(
         self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, in byte order."""
         self._check_open()
-        if self._keys_stale:
-            self._keys = sorted(self._values)
-            self._keys_stale = False
+        if self._added or self._has_gaps:
+            self._sort_keys()
         lower, upper = get_range(prefix, start=start, reverse=reverse)
         first = bisect_left(self._keys, lower)
         last = len(self._keys) if upper is None else bisect_left(self._keys, upper)
@@ -92,6 +96,13 @@ class MemoryStore:
     def close(self) -> None:
         """Refuse further use."""
         self._is_open = False
+
+    def _sort_keys(self) -> None:
+        """Bring the sorted keys up to date: two sorted runs, which Python's sort merges in linear time."""
+        kept = [key for key in self._keys if key in self._values] if self._has_gaps else self._keys
+        self._keys = sorted(kept + sorted(self._added.difference(kept) if self._has_gaps else self._added))
+        self._added = set()
+        self._has_gaps = False
 
     def _check_open(self) -> None:
         if not self._is_open:

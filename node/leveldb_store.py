@@ -16,17 +16,13 @@ from typing import TypeVar
 
 import plyvel
 
-from chain.store import BatchEntry, StoreClosed, StoreError, get_range
+from chain.store import BatchEntry, StoreClosed, StoreDamaged, StoreError, get_range
 
 CACHE_BYTES = 64 * 2**20
 BLOOM_BITS = 10
 DATABASE_FILES = ("*.ldb", "*.sst", "*.log", "MANIFEST-*")
 
 T = TypeVar("T")
-
-
-class StoreDamaged(StoreError):
-    """A database that is not whole; nothing was changed."""
 
 
 class StoreLocked(StoreError):
