@@ -1,0 +1,156 @@
+"""Measurement orders: how many qubits are live while one measures as one goes, and finding orders that keep few.
+
+A qubit is measured as early as its place in the order allows; to measure it, every qubit within distance `depth` of
+it (its light cone) must have been introduced, each as late as possible. So at step k the live qubits are those in the
+light cones of the first k + 1 measured ones, less the k already gone.
+
+Terms:
+    live profile: the number of live qubits at each step, the one about to be measured included.
+    order cost: the sum of 2^live over the steps, an integer; what two orders are compared by.
+    effort: millions of elementary steps of the search, about 8 ms each; the result depends on seed and effort only.
+
+Source: qubit reuse, DeCross et al., PRX 13, 041057 (2023), arXiv:2210.08039.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from vm.order_search import anneal_, compute_cost, make_best_start, make_state
+from vm.problem import IsingProblem
+from vm.schedule import check_order
+
+EFFORT_DEFAULT = 200
+EFFORT_MAX = 10**6
+RESTARTS = 4
+ROUNDS = 10
+HEAT = 0.2
+
+
+class OrderProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """The best order after `done` of `total` rounds."""
+
+    done: int
+    total: int
+    order: tuple[int, ...]
+    cost: int
+    live_qubits_max: int
+
+
+def anneal_order(
+    problem: IsingProblem,
+    depth: int,
+    *,
+    seed: int,
+    effort: int = EFFORT_DEFAULT,
+    on_progress: Callable[[OrderProgress], None] | None = None,
+) -> tuple[int, ...]:
+    """Return a measurement order with a low cost, the same for the same seed and effort.
+
+    Raises:
+        ValueError: depth below 1 or effort outside 0..EFFORT_MAX.
+    """
+    order: tuple[int, ...] = ()
+    for progress in search_order(problem, depth, seed=seed, effort=effort):
+        order = progress.order
+        if on_progress is not None:
+            on_progress(progress)
+    return order
+
+
+def search_order(
+    problem: IsingProblem, depth: int, *, seed: int, effort: int = EFFORT_DEFAULT
+) -> Iterator[OrderProgress]:
+    """Yield the best order so far: first the best sensible start, then after every round of annealing.
+
+    Raises:
+        ValueError: depth below 1 or effort outside 0..EFFORT_MAX.
+    """
+    if depth < 1 or not 0 <= effort <= EFFORT_MAX:
+        raise ValueError(f"an order needs depth >= 1 and effort in 0..{EFFORT_MAX}, not {depth} and {effort}")
+    starts, members = _make_light_cone_arrays(problem, depth)
+    state = make_state(seed)
+    best = make_best_start(starts, members, state)
+    best_cost = compute_cost(best, starts, members)
+    yield _make_progress(problem, depth, best, 0)
+    for restart in range(RESTARTS if effort else 0):
+        order = make_best_start(starts, members, state)
+        for number in range(ROUNDS):
+            heat = HEAT * (1 - number / (ROUNDS - 1)) ** 2
+            anneal_(order, starts, members, state, heat, effort * 10**6 // (RESTARTS * ROUNDS))
+            cost = compute_cost(order, starts, members)
+            if cost < best_cost:
+                best, best_cost = order.copy(), cost
+            yield _make_progress(problem, depth, best, restart * ROUNDS + number + 1)
+
+
+def compute_live_profile(problem: IsingProblem, order: Sequence[int], depth: int) -> tuple[int, ...]:
+    """Return how many qubits are live at each step of an order, the measured one included.
+
+    Raises:
+        InvalidOrder: the order does not name every qubit once.
+    """
+    check_order(tuple(order), problem.n)
+    cones = compute_light_cones(problem, depth)
+    introduced, profile = 0, []
+    for step, qubit in enumerate(order):
+        introduced |= cones[qubit]
+        profile.append(introduced.bit_count() - step)
+    return tuple(profile)
+
+
+def compute_order_cost(problem: IsingProblem, order: Sequence[int], depth: int) -> int:
+    """Return the exact cost of an order: the sum of 2^live over its steps.
+
+    Raises:
+        InvalidOrder: the order does not name every qubit once.
+    """
+    return sum(1 << live for live in compute_live_profile(problem, order, depth))
+
+
+@lru_cache(maxsize=16)
+def compute_light_cones(problem: IsingProblem, depth: int) -> tuple[int, ...]:
+    """Return, for each qubit, the qubits within distance `depth` of it, itself included, as the bits of an integer."""
+    neighbours: list[list[int]] = [[] for _ in range(problem.n)]
+    for i, j, _ in problem.couplings:
+        neighbours[i].append(j)
+        neighbours[j].append(i)
+    cones = [1 << qubit for qubit in range(problem.n)]
+    for _ in range(depth):
+        wider = list(cones)
+        for qubit, near in enumerate(neighbours):
+            for other in near:
+                wider[qubit] |= cones[other]
+        if wider == cones:
+            break
+        cones = wider
+    return tuple(cones)
+
+
+def _make_light_cone_arrays(problem: IsingProblem, depth: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the light cones as one list of members and where each qubit's part of it starts."""
+    rows = []
+    width = (problem.n + 7) // 8
+    for cone in compute_light_cones(problem, depth):
+        bits = np.unpackbits(np.frombuffer(cone.to_bytes(width, "little"), dtype=np.uint8), bitorder="little")
+        rows.append(np.flatnonzero(bits).astype(np.int32))
+    starts = np.zeros(problem.n + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=starts[1:])
+    return starts, np.concatenate(rows)
+
+
+def _make_progress(problem: IsingProblem, depth: int, order: NDArray[np.int32], done: int) -> OrderProgress:
+    found = tuple(int(qubit) for qubit in order)
+    profile = compute_live_profile(problem, found, depth)
+    return OrderProgress(
+        done=done,
+        total=RESTARTS * ROUNDS,
+        order=found,
+        cost=sum(1 << live for live in profile),
+        live_qubits_max=max(profile),
+    )
