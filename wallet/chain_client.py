@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from chain.ed25519 import public_of
 from chain.era import IMMORTAL, Era, make_era
 from chain.extrinsic import SigningContext, encode_extra, make_signed
 from chain.hashing import blake2b_256
+from chain.portable_decode import Style
 from chain.runtime_metadata import RuntimeMetadata
 from rpc.api import Json
 from rpc.client import RpcClient, connect
@@ -109,6 +110,7 @@ class ChainClient:
         self.spec_version = read_int(version.get("specVersion"))
         self.transaction_version = read_int(version.get("transactionVersion"))
         self.ss58_prefix = read_int(properties.get("ss58Format", 42))
+        self.style = Style(is_json=True, ss58_prefix=self.ss58_prefix)
         self.token_symbol = str(properties.get("tokenSymbol", "UNIT"))
         self.token_decimals = read_int(properties.get("tokenDecimals", 12))
 
@@ -116,7 +118,8 @@ class ChainClient:
         """Return a decoded storage value, its default if there is none."""
         key = "0x" + self.metadata.storage_key(pallet, item, *keys).hex()
         value = await self.rpc.call("state_getStorage", key, None if at is None else "0x" + at.hex())
-        return self.metadata.decode_storage(pallet, item, None if value is None else read_hex(value))
+        data = None if value is None else read_hex(value)
+        return cast("Json", self.metadata.decode_storage(pallet, item, data, style=self.style))
 
     async def sign(
         self, call: bytes, seed: bytes, *, tip: int = 0, nonce: int | None = None, immortal: bool = False
@@ -183,9 +186,9 @@ class ChainClient:
         assert isinstance(extrinsics, list)
         index = extrinsics.index("0x" + raw.hex())
         found = tuple(
-            Event(pallet=record.pallet, name=record.name, fields=record.fields)
-            for record in self.metadata.decode_events(read_hex(events))
-            if record.extrinsic_index == index
+            Event(pallet=record.pallet, name=record.event, fields=read_object(cast("Json", record.values or {})))
+            for record in self.metadata.decode_events(read_hex(events), style=self.style)
+            if record.extrinsic == index
         )
         return Receipt(
             hash=tx_hash,
@@ -200,7 +203,7 @@ class ChainClient:
     def _find_error(self, events: tuple[Event, ...]) -> str | None:
         for event in events:
             if (event.pallet, event.name) == ("System", "ExtrinsicFailed"):
-                return self.metadata.explain_dispatch_error(event.fields["dispatch_error"])
+                return self.metadata.describe_dispatch_error(event.fields["dispatch_error"])
         return None
 
     async def _explain(self, tx_hash: bytes, kind: str) -> str:
