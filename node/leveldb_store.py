@@ -17,6 +17,7 @@ from typing import TypeVar
 import plyvel
 
 from chain.store import BatchEntry, StoreClosed, StoreDamaged, StoreError, get_range
+from node.chain_layout import ADVICE
 
 CACHE_BYTES = 64 * 2**20
 BLOOM_BITS = 10
@@ -126,8 +127,7 @@ class LevelDbStore:
                 return StoreClosed(f"the database {self.path} was closed: {text}")
             case plyvel.CorruptionError():
                 return StoreDamaged(
-                    f"the database {self.path} is damaged ({text}). Restore a copy of the folder, or remove it with "
-                    "`purge-chain` and synchronise again. Do not let a LevelDB repair tool touch it."
+                    f"the database {self.path} is damaged ({text}). Let no LevelDB repair tool touch it. {ADVICE}"
                 )
         if any(sign in text for sign in ("No space left", "Disk quota exceeded", "File too large")):
             return StoreFull(f"no room to write to {self.path} ({text}). Free some space, then start again.")
@@ -136,10 +136,7 @@ class LevelDbStore:
                 f"the database {self.path} is in use ({text}). Stop the other node, or use another --base-path."
             )
         if "No such file" in text or "non-existent file" in text:
-            return StoreDamaged(
-                f"files of the database {self.path} are missing ({text}). Restore a copy of the folder, or remove it "
-                "with `purge-chain` and synchronise again."
-            )
+            return StoreDamaged(f"files of the database {self.path} are missing ({text}). {ADVICE}")
         return StoreUnusable(f"the database {self.path} cannot be used ({text}). Check the folder and its permissions.")
 
 
@@ -165,7 +162,4 @@ def _check_files(path: Path) -> None:
     if (path / "CURRENT").exists() or not path.is_dir():
         return
     if any(next(path.glob(pattern), None) is not None for pattern in DATABASE_FILES):
-        raise StoreDamaged(
-            f"the database {path} has lost its file CURRENT. Restore a copy of the folder, or remove it with "
-            "`purge-chain` and synchronise again."
-        )
+        raise StoreDamaged(f"the database {path} has lost its file CURRENT. {ADVICE}")
