@@ -1,0 +1,196 @@
+"""Tickets: running them, and searching for one that wins.
+
+A ticket is r core strikes and, when the header names a problem, one pool strike, all from one seed. `run_ticket` is the
+definition; `search_tickets` is what a miner runs, the same with the constant parts taken out of the loop.
+
+Terms:
+    job: everything that the tickets of one work key need; it crosses to miner processes, so it pickles.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+
+from chain.header import Header
+from chain.params import WorkParams
+from consensus.context import PoolProblem, WorkContext
+from consensus.core_problem import compute_core_gas, get_core_law, make_core_circuit
+from consensus.digest import WorkSeal, read_work
+from consensus.pool_energy import BestShot, find_best_shot
+from consensus.work import (
+    TAG_CORE,
+    TAG_CORE_SHOTS,
+    TAG_POOL,
+    TAG_POOL_SHOTS,
+    TAG_SEED,
+    TAG_TICKET,
+    compute_core_hash,
+    compute_core_strike_seed,
+    compute_pool_strike_seed,
+    compute_repeats,
+    compute_seed,
+    compute_ticket,
+    compute_weight,
+    compute_work_key,
+)
+from vm.problem import Shots, pack_shots
+from vm.strike import Circuit, compile_circuit, run_strike
+
+
+class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tickets of one work key need.
+
+    Attributes:
+        work_key: Key of the header.
+        core_seed: Seed of the core problem.
+        core_qubits: Its spins.
+        shots: Shots of every strike.
+        repeats: Core strikes of a ticket.
+        limit: A ticket wins below this: target * weight.
+        pool: The problem that the header names, if any.
+    """
+
+    work_key: bytes
+    core_seed: bytes
+    core_qubits: int
+    shots: int
+    repeats: int
+    limit: int
+    pool: PoolProblem | None
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """One ticket that was run.
+
+    Attributes:
+        core_hash: Hash of the shots of its core strikes.
+        pool_shots: Packed shots of its pool strike.
+        value: It wins below the job's limit.
+    """
+
+    core_hash: bytes
+    pool_shots: bytes
+    value: int
+
+
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search over some tickets found.
+
+    Attributes:
+        win: The seal of the first winning ticket; the search ends there.
+        tickets: How many were run.
+        best_energy: Lowest energy among the pool shots, None without pool strikes.
+        best_shot: Its bits, packed as one shot.
+    """
+
+    win: WorkSeal | None
+    tickets: int
+    best_energy: int | None
+    best_shot: bytes | None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no need to search on."""
+        return self.win is not None
+
+
+def make_ticket_job(header: Header, context: WorkContext, params: WorkParams) -> TicketJob:
+    """Return the job of a header that agrees with its context (`consensus.seal` checks that)."""
+    core_gas = compute_core_gas(context.core_seed, params.core_qubits, params.shots)
+    pool_gas = context.pool.gas if context.pool is not None else 0
+    work = read_work(header)
+    return TicketJob(
+        work_key=compute_work_key(header),
+        core_seed=context.core_seed,
+        core_qubits=params.core_qubits,
+        shots=params.shots,
+        repeats=compute_repeats(core_gas, pool_gas, params.pool_ratio),
+        limit=work.target * work.weight,
+        pool=context.pool,
+    )
+
+
+def compute_context_weight(context: WorkContext, params: WorkParams) -> int:
+    """Return the weight that a header in this context must state.
+
+    Raises:
+        WeightTooLarge: the ticket is dearer than the chain accepts.
+    """
+    core_gas = compute_core_gas(context.core_seed, params.core_qubits, params.shots)
+    return compute_weight(core_gas, context.pool.gas if context.pool is not None else 0, params)
+
+
+def run_ticket(job: TicketJob, index: int) -> Ticket:
+    """Return the ticket of an index."""
+    seed = compute_seed(job.work_key, index)
+    core_hash = run_core_strikes(job, seed)
+    pool_shots = run_pool_strike(job, seed)
+    return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=compute_ticket(seed, core_hash, pool_shots))
+
+
+def run_core_strikes(job: TicketJob, seed: bytes) -> bytes:
+    """Return the core hash of a ticket's seed."""
+    circuit, law = make_core_circuit(job.core_seed, job.core_qubits), get_core_law(job.core_qubits)
+    strikes = (run_strike(circuit, law, compute_core_strike_seed(seed, j), shots=job.shots) for j in range(job.repeats))
+    return compute_core_hash(b"".join(pack_shots(shots) for shots in strikes))
+
+
+def run_pool_strike(job: TicketJob, seed: bytes) -> bytes:
+    """Return the packed pool shots of a ticket's seed, nothing without a pool problem."""
+    if job.pool is None:
+        return b""
+    circuit = make_pool_circuit(job.pool)
+    return pack_shots(run_strike(circuit, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots))
+
+
+@lru_cache(maxsize=4)
+def make_pool_circuit(pool: PoolProblem) -> Circuit:
+    """Return the pool problem's circuit, compiled once per problem, order and depth."""
+    return compile_circuit(pool.problem, order=pool.order, depth=pool.depth)
+
+
+def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
+    """Run the tickets start .. start + count - 1 up to the first that wins."""
+    core, core_law = make_core_circuit(job.core_seed, job.core_qubits), get_core_law(job.core_qubits)
+    pool = job.pool
+    pool_circuit = make_pool_circuit(pool) if pool is not None else None
+    shots, limit = job.shots, job.limit
+    tails = tuple(j.to_bytes(8, "little") for j in range(job.repeats))
+    seed_prefix = TAG_SEED + job.work_key
+    pool_part = blake2b(TAG_POOL_SHOTS, digest_size=32).digest()
+    packed = b""
+    collected: list[Shots] = []
+    win: WorkSeal | None = None
+    index = start
+    for index in range(start, start + count):
+        seed = blake2b(seed_prefix + index.to_bytes(8, "little"), digest_size=32).digest()
+        core_prefix = TAG_CORE + seed
+        core_shots = [
+            pack_shots(run_strike(core, core_law, blake2b(core_prefix + tail, digest_size=32).digest(), shots=shots))
+            for tail in tails
+        ]
+        core_hash = blake2b(b"".join((TAG_CORE_SHOTS, *core_shots)), digest_size=32).digest()
+        if pool is not None and pool_circuit is not None:
+            pool_seed = blake2b(TAG_POOL + seed, digest_size=32).digest()
+            drawn = run_strike(pool_circuit, pool.law, pool_seed, shots=shots)
+            collected.append(drawn)
+            packed = pack_shots(drawn)
+            pool_part = blake2b(TAG_POOL_SHOTS + packed, digest_size=32).digest()
+        value = blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest()
+        if int.from_bytes(value, "little") < limit:
+            win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
+            break
+    best = find_best_shot(pool.problem, collected) if pool is not None else None
+    return _make_result(win, index + 1 - start if count > 0 else 0, best)
+
+
+def _make_result(win: WorkSeal | None, tickets: int, best: BestShot | None) -> SearchResult:
+    return SearchResult(
+        win=win,
+        tickets=tickets,
+        best_energy=best.energy if best is not None else None,
+        best_shot=best.shot if best is not None else None,
+    )
