@@ -48,7 +48,8 @@ def compute_largest_target(params: WorkParams) -> int:
 def compute_initial_target(params: WorkParams) -> int:
     """Return the target of block 1."""
     largest = compute_largest_target(params)
-    # SPEC TGT-04: The target of block 1 MUST be the largest target divided by target_initial_divisor, rounded down; with target_fixed, the target of every block MUST be the largest target.
+    # SPEC TGT-04: The target of block 1 MUST be the largest target divided by target_initial_divisor, rounded down;
+    # with target_fixed, the target of every block MUST be the largest target.
     return largest if params.target_fixed else max(1, largest // params.target_initial_divisor)
 
 
@@ -58,7 +59,8 @@ def make_first_anchor(*, timestamp_ms: int, params: WorkParams) -> Anchor:
     Args:
         timestamp_ms: Time of block 1.
     """
-    # SPEC TGT-05: The anchor MUST be block 1, the time of its parent taken as one block target before block 1's own (not below 0).
+    # SPEC TGT-05: The anchor MUST be block 1, the time of its parent taken as one block target before block 1's own
+    # (not below 0).
     return Anchor(
         height=1,
         parent_time_ms=max(0, timestamp_ms - params.block_target_ms),
@@ -71,7 +73,8 @@ def move_anchor(anchor: Anchor, *, parent_timestamp_ms: int, timestamp_ms: int, 
     rest_ms = timestamp_ms - parent_timestamp_ms - GAP_HALF_LIVES_MAX * params.half_life_ms
     if rest_ms <= 0:
         return anchor
-    # SPEC TGT-06: When a block's timestamp exceeds its parent's by more than two half-lives, the anchor's parent time MUST grow by the excess before the next target is computed.
+    # SPEC TGT-06: When a block's timestamp exceeds its parent's by more than two half-lives, the anchor's parent time
+    # MUST grow by the excess before the next target is computed.
     return Anchor(height=anchor.height, parent_time_ms=anchor.parent_time_ms + rest_ms, target=anchor.target)
 
 
@@ -86,7 +89,8 @@ def compute_target(anchor: Anchor, *, height: int, timestamp_ms: int, params: Wo
     if params.target_fixed:
         return largest
     ahead_ms = timestamp_ms - anchor.parent_time_ms - params.block_target_ms * (height - anchor.height + 1)
-    # SPEC TGT-07: The exponent MUST be (time since the anchor's parent - block target * blocks since it) * 2^16 / half-life in ms, divided truncating towards zero.
+    # SPEC TGT-07: The exponent MUST be (time since the anchor's parent - block target * blocks since it) * 2^16 /
+    # half-life in ms, divided truncating towards zero.
     exponent = abs(ahead_ms << RADIX_BITS) // params.half_life_ms
     return _scale_target(anchor.target, exponent if ahead_ms >= 0 else -exponent, largest)
 
@@ -94,7 +98,9 @@ def compute_target(anchor: Anchor, *, height: int, timestamp_ms: int, params: Wo
 def _scale_target(target: int, exponent: int, largest: int) -> int:
     """Return target * 2^(exponent / 2^16) by the cubic approximation, inside 1..largest."""
     shift, fraction = exponent >> RADIX_BITS, exponent & 0xFFFF
-    # SPEC TGT-08: The factor of a fraction f of 2^16 MUST be 2^16 + ((195766423245049 f + 971821376 f^2 + 5127 f^3 + 2^47) >> 48), the product MUST be shifted right by 16 minus the whole part, and the result MUST be clamped to 1..largest target.
+    # SPEC TGT-08: The factor of a fraction f of 2^16 MUST be 2^16 + ((195766423245049 f + 971821376 f^2 + 5127 f^3 +
+    # 2^47) >> 48), the product MUST be shifted right by 16 minus the whole part, and the result MUST be clamped to
+    # 1..largest target.
     factor = 65536 + ((195766423245049 * fraction + 971821376 * fraction**2 + 5127 * fraction**3 + 2**47) >> 48)
     shift -= RADIX_BITS
     if shift > 256:

@@ -96,7 +96,8 @@ def read_work(header: Header) -> WorkDigest:
     try:
         return _WORK.decode(data)
     except CodecError as error:
-        # SPEC WRK-02: The data of the work item MUST be the canonical SCALE of problem (Option<u64>), core epoch (u32), weight (u64), target (u256) and timestamp (u64, ms).
+        # SPEC WRK-02: The data of the work item MUST be the canonical SCALE of problem (Option<u64>), core epoch (u32),
+        # weight (u64), target (u256) and timestamp (u64, ms).
         raise WorkDigestMalformed(f"the work item is malformed: {error}") from error
 
 
@@ -114,7 +115,8 @@ def read_seal(header: Header) -> WorkSeal:
     try:
         return _SEAL.decode(seal.data)
     except CodecError as error:
-        # SPEC SEAL-02: The data of the seal MUST be the canonical SCALE of index (u64), core hash (32 bytes) and pool shots (at most 8192 bytes).
+        # SPEC SEAL-02: The data of the seal MUST be the canonical SCALE of index (u64), core hash (32 bytes) and pool
+        # shots (at most 8192 bytes).
         raise SealMalformed(f"the seal is malformed: {error}") from error
 
 
@@ -122,7 +124,8 @@ def _get_items(header: Header) -> tuple[PreRuntime, PreRuntime]:
     logs: tuple[DigestItem, ...] = header.digest.logs
     if header.seal is not None:
         logs = logs[:-1]
-    # SPEC WRK-01: A header above genesis MUST have exactly the log items PreRuntime("pow_", author of 32 bytes), PreRuntime("mswk", work) and the seal, in this order.
+    # SPEC WRK-01: A header above genesis MUST have exactly the log items PreRuntime("pow_", author of 32 bytes),
+    # PreRuntime("mswk", work) and the seal, in this order.
     if len(logs) != 2:
         raise DigestMalformed(f"{len(logs)} log items stand before the seal, not 2")
     author, work = logs

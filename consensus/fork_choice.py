@@ -21,7 +21,8 @@ def is_better(candidate_work: int, best_work: int) -> bool:
 
 def compute_final_height(best_height: int, params: WorkParams) -> int:
     """Return the height of the highest final block on the best chain; genesis is always final."""
-    # SPEC WRK-17: Until voting exists, a block of the best chain MUST count as final when final_depth blocks stand on it.
+    # SPEC WRK-17: Until voting exists, a block of the best chain MUST count as final when final_depth blocks stand on
+    # it.
     return max(0, best_height - params.final_depth)
 
 

@@ -24,7 +24,8 @@ def check_timestamp(timestamp_ms: int, recent_timestamps_ms: tuple[int, ...]) ->
         TimestampTooOld: it is not.
     """
     median = compute_median(recent_timestamps_ms)
-    # SPEC TIME-01: A block's timestamp MUST exceed the median of the timestamps of its last 11 ancestors (genesis has none; of two in the middle the later).
+    # SPEC TIME-01: A block's timestamp MUST exceed the median of the timestamps of its last 11 ancestors (genesis has
+    # none; of two in the middle the later).
     if median is not None and timestamp_ms <= median:
         raise TimestampTooOld(f"the timestamp {timestamp_ms} does not exceed the median {median} of the last blocks")
 
@@ -35,6 +36,7 @@ def check_not_ahead(timestamp_ms: int, *, now_ms: int, params: WorkParams) -> No
     Raises:
         TooFarAhead: the block must wait.
     """
-    # SPEC TIME-02: A block more than ahead_ms_max ahead of the node's clock MUST be kept until its time comes, and its sender not be punished.
+    # SPEC TIME-02: A block more than ahead_ms_max ahead of the node's clock MUST be kept until its time comes, and its
+    # sender not be punished.
     if timestamp_ms > now_ms + params.ahead_ms_max:
         raise TooFarAhead(timestamp_ms, now_ms)

@@ -59,7 +59,8 @@ def compute_core_hash(core_shots: bytes) -> bytes:
 
 def compute_ticket(seed: bytes, core_hash: bytes, pool_shots: bytes) -> int:
     """Return the value of a ticket, 0..2^256 - 1."""
-    # SPEC WRK-14: A ticket MUST be H(tag "ticket", seed, core hash, H(tag "pool-shots", packed pool shots)) read as a little-endian integer; without a pool problem the pool shots are empty.
+    # SPEC WRK-14: A ticket MUST be H(tag "ticket", seed, core hash, H(tag "pool-shots", packed pool shots)) read as a
+    # little-endian integer; without a pool problem the pool shots are empty.
     return int.from_bytes(_hash(TAG_TICKET, seed + core_hash + _hash(TAG_POOL_SHOTS, pool_shots)), "little")
 
 
