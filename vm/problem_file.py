@@ -185,7 +185,8 @@ def compute_energy_of_quantity(file: ProblemFile, quantity: int) -> int:
     """
     energy, rest = divmod(file.divisor * quantity - file.shift, file.factor)
     if rest:
-        raise WrongQuantity(f"no bits of this {file.kind} problem have the {get_quantity_name(file)} {quantity}")
+        what = f"no bits of this {file.kind} problem have the {get_quantity_name(file)} {quantity}"
+        raise WrongQuantity(what, None, file.name)
     return energy
 
 
