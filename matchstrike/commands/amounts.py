@@ -10,7 +10,7 @@ PLANCK = re.compile(r"^[0-9]{1,39}$")
 TOKENS = re.compile(r"^([0-9]{1,20})(?:\.([0-9]{1,12}))?$")
 
 
-class AmountType(click.ParamType):
+class AmountType(click.ParamType[int]):
     """Tokens (`1.5`), or planck with the suffix `planck`; always an exact integer of planck."""
 
     name = "amount"
@@ -22,7 +22,7 @@ class AmountType(click.ParamType):
         try:
             return read_amount(str(value))
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from error
 
 
 AMOUNT = AmountType()
@@ -40,7 +40,7 @@ def read_amount(text: str, decimals: int = 12) -> int:
     if not found:
         raise ValueError(f"{text!r} is no amount; write tokens like 1.5, or 1500planck")
     whole, part = found[1], found[2] or ""
-    return int(whole) * 10**decimals + int(part.ljust(decimals, "0"))
+    return int(whole + part.ljust(decimals, "0"))
 
 
 def format_amount(planck: int, symbol: str, decimals: int = 12) -> str:

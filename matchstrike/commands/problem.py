@@ -1,0 +1,218 @@
+"""`matchstrike problem`: post, list, show, watch, cancel, and give a better measurement order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from matchstrike.commands.amounts import AMOUNT, format_amount
+from matchstrike.commands.failure import FAILED, CommandFailed
+from matchstrike.commands.keyring import unlock_account
+from matchstrike.commands.posting import (
+    DEADLINE_BLOCKS,
+    Offer,
+    Posting,
+    describe_posting,
+    load_problem,
+    make_call_arguments,
+    make_posting,
+)
+from matchstrike.commands.session import emit, not_found, output_option, run, url_option
+from matchstrike.commands.submitting import (
+    Submission,
+    read_submission,
+    receipt_to_json,
+    receipt_to_text,
+    sign_and_submit,
+    submission_options,
+)
+from rpc.api import Json
+from rpc.client import connect
+from vm.order import EFFORT_DEFAULT
+from wallet.chain_client import Event, Receipt, open_chain, read_int, read_object
+
+WATCH_SECONDS = 1.0
+ENDED = ("paid", "expired", "cancelled")
+
+
+@click.group()
+def problem() -> None:
+    """Problems and their bounties.
+
+    \b
+        matchstrike problem post graph.txt --bounty 5 --from bob
+        matchstrike problem list
+        matchstrike problem watch 0
+    """
+
+
+@problem.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--bounty", "bounty_planck", type=AMOUNT, required=True, help="Paid for reaching the target, in tokens.")
+@click.option("--target", type=int, help="Cut, value or energy to reach [what a short classical search finds].")
+@click.option("--deadline", "deadline_blocks", default=DEADLINE_BLOCKS, show_default=True, help="In blocks from now.")
+@click.option("--depth", type=click.IntRange(1, 8), default=1, show_default=True, help="Layers of the circuit.")
+@click.option("--work-budget", "work_budget_planck", type=AMOUNT, default="0", help="For paid strikes (held for now).")
+@click.option("--price-per-gas", "price_per_gas_planck", type=int, default=0, help="Planck for one gas of a strike.")
+@click.option("--effort", default=EFFORT_DEFAULT, show_default=True, help="Effort of annealing the order.")
+@click.option("--dry-run", is_flag=True, help="Show what would be posted, and end.")
+@submission_options
+def post(
+    file: Path, target: int | None, depth: int, effort: int, dry_run: bool, bounty_planck: int, **options: object
+) -> None:
+    """Post the problem in FILE (rudy/Gset, .qubo or JSON) with a bounty."""
+    offer = Offer(
+        bounty_planck=bounty_planck,
+        work_budget_planck=read_number(options.pop("work_budget_planck")),
+        price_per_gas_planck=read_number(options.pop("price_per_gas_planck")),
+        deadline_blocks=read_number(options.pop("deadline_blocks")),
+        target=target,
+    )
+    how = read_submission(options)
+    posting = make_posting(load_problem(file), depth=depth, target=target, effort=effort)
+    click.echo(describe_posting(posting), err=True)
+    if dry_run:
+        return
+    seed = unlock_account(how.who, how.keys_dir, how.password_file)
+    receipt = run(_post(posting, offer, seed, how))
+    number = find_field(receipt, "Posted", "problem")
+    text = receipt_to_text(receipt) + ("" if number is None else f"\nproblem {number}")
+    emit({"problem": number, **receipt_to_json(receipt)}, text, how.output)
+
+
+@problem.command("list")
+@click.option("--open", "only_open", is_flag=True, help="Only those that take solutions.")
+@url_option
+@output_option
+def list_problems(only_open: bool, url: str, output: str) -> None:
+    """List the posted problems, newest first."""
+    rows = run(_call(url, "problem_list", only_open))
+    assert isinstance(rows, list)
+    lines = [f"{'id':>4}  {'status':<10} {'spins':>5}  {'bounty':>12}  {'target':>8}  {'best':>8}  deadline"]
+    for row in map(read_object, rows):
+        best = row.get("best")
+        energy = best["energy"] if isinstance(best, Mapping) else "-"
+        bounty = format_amount(read_int(row["bounty"]), "")
+        lines.append(
+            f"{row['id']:>4}  {row['status']:<10} {row['spins']:>5}  {bounty:>12}  {row['targetEnergy']:>8}"
+            f"  {energy:>8}  {row['deadline']}"
+        )
+    emit(rows, "\n".join(lines) if rows else "no problems", output)
+
+
+@problem.command()
+@click.argument("number", type=click.IntRange(0))
+@url_option
+@output_option
+def show(number: int, url: str, output: str) -> None:
+    """Show one problem: its terms, its best solution and what became of it."""
+    record = run(_get(url, number))
+    emit(record, format_record(record), output)
+
+
+@problem.command()
+@click.argument("number", type=click.IntRange(0))
+@click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to watch.")
+@url_option
+def watch(number: int, timeout_s: float, url: str) -> None:
+    """Print each change of a problem until it is paid, expired or cancelled."""
+    run(_watch(url, number, timeout_s))
+
+
+@problem.command()
+@click.argument("number", type=click.IntRange(0))
+@submission_options
+def cancel(number: int, **options: object) -> None:
+    """Take your problem back; free until the first solution, then it costs the deposit."""
+    how = read_submission(options)
+    seed = unlock_account(how.who, how.keys_dir, how.password_file)
+    receipt = run(_submit("cancel", {"problem": number}, seed, how))
+    emit(receipt_to_json(receipt), receipt_to_text(receipt), how.output)
+
+
+@problem.command()
+@click.argument("number", type=click.IntRange(0))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--effort", default=EFFORT_DEFAULT, show_default=True, help="Effort of annealing the order.")
+@submission_options
+def order(number: int, file: Path, effort: int, **options: object) -> None:
+    """Give problem NUMBER (posted from FILE) a cheaper measurement order."""
+    how = read_submission(options)
+    seed = unlock_account(how.who, how.keys_dir, how.password_file)
+    record = run(_get(how.url, number))
+    posting = make_posting(load_problem(file), depth=read_int(record["depth"]), target=None, effort=effort)
+    arguments: dict[str, object] = {"problem": number, "order": list(posting.order)}
+    receipt = run(_submit("post_order", arguments, seed, how))
+    emit(receipt_to_json(receipt), receipt_to_text(receipt), how.output)
+
+
+def read_number(value: object) -> int:
+    """Return an option that click has already made an integer."""
+    assert isinstance(value, int)
+    return value
+
+
+def find_field(receipt: Receipt, event_name: str, field: str) -> Json:
+    """Return a field of the first Problems event with a name, None if there is none."""
+    found = next((e for e in receipt.events if (e.pallet, e.name) == ("Problems", event_name)), None)
+    return None if found is None else _field(found, field)
+
+
+def format_record(record: Mapping[str, Json]) -> str:
+    """Return a problem's record for people, without its couplings."""
+    hidden = ("ising", "order", "instance")
+    return "\n".join(f"{name:<14} {value}" for name, value in record.items() if name not in hidden)
+
+
+def _field(event: Event, field: str) -> Json:
+    return event.fields.get(field)
+
+
+async def _post(posting: Posting, offer: Offer, seed: bytes, how: Submission) -> Receipt:
+    async with open_chain(how.url) as chain:
+        arguments = make_call_arguments(posting, offer, best_number=await chain.get_best_number())
+        return await sign_and_submit(chain, chain.metadata.encode_call("Problems", "post", arguments), seed, how)
+
+
+async def _submit(name: str, arguments: dict[str, object], seed: bytes, how: Submission) -> Receipt:
+    async with open_chain(how.url) as chain:
+        return await sign_and_submit(chain, chain.metadata.encode_call("Problems", name, arguments), seed, how)
+
+
+async def _call(url: str, method: str, *params: Json) -> Json:
+    async with connect(url) as client:
+        return await client.call(method, *params)
+
+
+async def _get(url: str, number: int) -> Mapping[str, Json]:
+    record = await _call(url, "problem_get", number)
+    if record is None:
+        raise not_found(f"there is no problem {number}")
+    return read_object(record)
+
+
+async def _watch(url: str, number: int, timeout_s: float) -> None:
+    last: Json = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                record = await _get(url, number)
+                news: Json = [record.get("status"), record.get("best")]
+                if news != last:
+                    click.echo(_news_line(record))
+                    last = news
+                if record.get("status") in ENDED:
+                    break
+                await asyncio.sleep(WATCH_SECONDS)
+    except TimeoutError as error:
+        raise CommandFailed(f"problem {number} is still {record.get('status')}", FAILED) from error
+
+
+def _news_line(record: Mapping[str, Json]) -> str:
+    best = record.get("best")
+    if not isinstance(best, Mapping):
+        return f"{record.get('status')}: no solution yet"
+    return f"{record.get('status')}: energy {best.get('energy')} by {best.get('solver')} in block {best.get('height')}"
