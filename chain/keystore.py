@@ -150,6 +150,18 @@ def is_sealed(keystore: Keystore) -> bool:
     return "xsalsa20-poly1305" in _list_types(keystore.encoding)
 
 
+def read_public(keystore: Keystore) -> bytes:
+    """Return the public key that the file names; only opening it shows whether this is true.
+
+    Raises:
+        MalformedKeystore: the file names none.
+    """
+    public = _read_address(keystore.address)
+    if public is None or len(public) != 32:
+        raise MalformedKeystore("the keystore does not say whose it is: its address cannot be read")
+    return public
+
+
 def open_keystore(keystore: Keystore, password: str | None = None) -> bytes:
     """Return the 32-byte seed, checked to belong to the public key and the address of the file.
 

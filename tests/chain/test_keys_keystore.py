@@ -31,6 +31,7 @@ from chain.keystore import (
     encode_keystore,
     is_sealed,
     open_keystore,
+    read_public,
     seal_keystore,
 )
 from chain.secret_uri import derive_seed
@@ -82,6 +83,15 @@ def test_a_keystore_can_have_the_address_of_another_network() -> None:
     as_hex = msgspec.structs.replace(PLAIN, address="0x" + public_of(ALICE).hex())
     assert open_keystore(as_hex) == ALICE
     assert open_keystore(msgspec.structs.replace(PLAIN, address="")) == ALICE
+
+
+def test_a_keystore_says_whose_it_is_without_being_opened() -> None:
+    public = public_of(ALICE)
+    assert read_public(load("alice_ed25519_password")) == public
+    assert read_public(msgspec.structs.replace(PLAIN, address="0x" + public.hex())) == public
+    for address in ("", "nonsense", "0x12"):
+        with pytest.raises(MalformedKeystore):
+            read_public(msgspec.structs.replace(PLAIN, address=address))
 
 
 @pytest.mark.parametrize("version", ["0", "1", "2"])
