@@ -40,13 +40,13 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         next_nonce: The account's nonce in the head's state.
         dies_at: First block that may no longer include it, None if it is immortal.
-        birth: The block its era begins at; 0 if immortal.
+        signature_key: By which its checked signature is known.
     """
 
     priority: int
     next_nonce: int
     dies_at: int | None = None
-    birth: int = 0
+    signature_key: bytes = b""
     fee_planck: int = 0
 
 
@@ -64,6 +64,7 @@ class Mempool:
         self.limits = limits
         self._entries: dict[bytes, PoolEntry] = {}
         self._queues: dict[bytes, NonceQueue] = {}
+        self._signature_keys: set[bytes] = set()
         self._worst: list[tuple[int, int, bytes]] = []
         self._bytes = 0
         self._future_count = 0
@@ -101,6 +102,15 @@ class Mempool:
     def is_ready(self, entry: PoolEntry) -> bool:
         """Return whether a block may include the entry."""
         return self._queues[entry.signer].is_ready(entry.nonce)
+
+    def is_signature_checked(self, signature_key: bytes) -> bool:
+        """Return whether it holds an extrinsic whose signature was checked under this key."""
+        return signature_key in self._signature_keys
+
+    def get_state_nonce(self, account: bytes) -> int | None:
+        """Return the account's nonce in the head's state, if it has an extrinsic here."""
+        queue = self._queues.get(account)
+        return None if queue is None else queue.next_nonce
 
     def get_next_nonce(self, account: bytes, next_nonce: int) -> int:
         """Return the first nonce that neither chain nor ready extrinsics use; `next_nonce` is the state's."""
@@ -156,7 +166,7 @@ class Mempool:
             nonce=signed.nonce,
             priority=validity.priority,
             dies_at=validity.dies_at,
-            birth=validity.birth,
+            signature_key=validity.signature_key,
             fee_planck=validity.fee_planck,
             sequence=self._sequence,
         )
@@ -244,6 +254,7 @@ class Mempool:
         queue = self._queues[old.signer]
         queue.add(entry)
         del self._entries[old.hash]
+        self._signature_keys.discard(old.signature_key)
         self._bytes -= old.size
         self._hold(entry)
         self._records.add(old.hash, DropRecord(kind="usurped", reason="replaced by a higher priority", at_ms=now_ms))
@@ -265,6 +276,7 @@ class Mempool:
 
     def _hold(self, entry: PoolEntry) -> None:
         self._entries[entry.hash] = entry
+        self._signature_keys.add(entry.signature_key)
         self._bytes += entry.size
         heapq.heappush(self._worst, (entry.priority, -entry.sequence, entry.hash))
         if len(self._worst) > 2 * len(self._entries) + 64:
@@ -276,6 +288,7 @@ class Mempool:
         ready_before = queue.ready_count
         queue.remove(entry.nonce)
         del self._entries[entry.hash]
+        self._signature_keys.discard(entry.signature_key)
         self._bytes -= entry.size
         self._future_count += (ready_before - queue.ready_count) - 1
         if not queue.entries:

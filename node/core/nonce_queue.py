@@ -15,7 +15,7 @@ class PoolEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         dies_at: First block that may no longer include it, None if it is immortal.
-        birth: The block its era begins at; its signature holds only where that block is an ancestor.
+        signature_key: By which its checked signature is known; another one on a fork with another birth block.
         sequence: Order of arrival.
     """
 
@@ -25,7 +25,7 @@ class PoolEntry(msgspec.Struct, frozen=True, kw_only=True):
     nonce: int
     priority: int
     dies_at: int | None
-    birth: int
+    signature_key: bytes
     fee_planck: int
     sequence: int
 

@@ -1,0 +1,149 @@
+"""The author: from the pool and the head's state to a block that only lacks its seal.
+
+Terms:
+    template: an unsealed header with its body and the job for the miner.
+
+A template stands on the head. The driver's workers search tickets for its job; the winning seal makes it a block, which
+then takes the same way in as a foreign one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from chain.block import Block, compute_extrinsics_root
+from chain.header import Header, make_sealed
+from chain.params import Params
+from chain.state_view import StateView
+from consensus.context import WorkContext
+from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal
+from consensus.ticket import TicketJob, compute_context_weight, make_ticket_job
+from consensus.timestamps import compute_median
+from node.core.mempool import Mempool
+from node.core.problem_choice import SolutionBook, choose_problem, list_problems
+from runtime.executive import Runtime
+from runtime.validity import ExhaustsResources, Future, InvalidTransaction
+
+EXHAUSTED_MAX = 8
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A block without its seal.
+
+    Attributes:
+        signed_count: Signed extrinsics in the body.
+        made_ms: When it was made.
+    """
+
+    header: Header
+    extrinsics: tuple[bytes, ...]
+    context: WorkContext
+    job: TicketJob
+    signed_count: int
+    made_ms: int
+
+    @property
+    def problem_id(self) -> int | None:
+        """The pool problem of its work."""
+        return None if self.context.pool is None else self.context.pool.problem_id
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """A new template, and the extrinsics that turned out invalid while it was made, with the reason."""
+
+    template: Template
+    invalid: tuple[tuple[bytes, str], ...]
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What a template stands on: the head and its state."""
+
+    parent: Header
+    view: StateView
+    compute_root: Callable[[Mapping[bytes, bytes | None]], bytes]
+
+
+class Author:
+    """Makes templates for one runtime."""
+
+    def __init__(self, runtime: Runtime, params: Params) -> None:
+        self._runtime = runtime
+        self._params = params
+        self.solutions = SolutionBook()
+
+    def prepare(self, ground: Ground, pool: Mempool, account: bytes, *, now_ms: int) -> Preparation:
+        """Return a block on the head with the best-paying extrinsics, the best solution and work for the miner."""
+        view, parent = ground.view, ground.parent
+        height = parent.number + 1
+        problems = list_problems(view)
+        context = self._runtime.get_work_context(view, parent, choose_problem(problems, height=height))
+        work = self._make_work(context, now_ms)
+        digest = make_digest(account, work)
+        execution = self._runtime.start_block(
+            view, parent, number=height, digest=digest, is_signature_checked=pool.is_signature_checked
+        )
+        solution = self.solutions.choose(problems, height=height)
+        inherents = self._runtime.make_inherents(view, parent, timestamp_ms=work.timestamp_ms, solution=solution)
+        for inherent in inherents:
+            execution.apply_extrinsic(inherent)
+        signed, invalid = _fill(pool, execution.apply_extrinsic)
+        extrinsics = (*inherents, *signed)
+        header = Header(
+            parent_hash=parent.hash,
+            number=height,
+            state_root=ground.compute_root(execution.finish().changes),
+            extrinsics_root=compute_extrinsics_root(extrinsics),
+            digest=digest,
+        )
+        template = Template(
+            header=header,
+            extrinsics=extrinsics,
+            context=context,
+            job=make_ticket_job(header, context, self._params.work),
+            signed_count=len(signed),
+            made_ms=now_ms,
+        )
+        return Preparation(template=template, invalid=tuple(invalid))
+
+    def _make_work(self, context: WorkContext, now_ms: int) -> WorkDigest:
+        median = compute_median(context.recent_timestamps_ms)
+        return WorkDigest(
+            problem=None if context.pool is None else context.pool.problem_id,
+            core_epoch=context.core_epoch,
+            weight=compute_context_weight(context, self._params.work),
+            target=context.target,
+            timestamp_ms=now_ms if median is None else max(now_ms, median + 1),
+        )
+
+
+def seal_template(template: Template, seal: WorkSeal) -> Block:
+    """Return the block that a template and a winning ticket make."""
+    return Block(header=make_sealed(template.header, make_seal(seal)), extrinsics=template.extrinsics)
+
+
+def _fill(pool: Mempool, apply_extrinsic: Callable[[bytes], object]) -> tuple[list[bytes], list[tuple[bytes, str]]]:
+    """Apply ready extrinsics until the block is full; return those taken, and the invalid ones with the reason."""
+    taken: list[bytes] = []
+    invalid: list[tuple[bytes, str]] = []
+    skipped: set[bytes] = set()
+    exhausted = 0
+    for entry in pool.iterate_ready():
+        if entry.signer in skipped:
+            continue
+        try:
+            apply_extrinsic(entry.extrinsic.raw)
+        except ExhaustsResources:
+            skipped.add(entry.signer)
+            exhausted += 1
+            if exhausted >= EXHAUSTED_MAX:
+                break
+        except Future:
+            skipped.add(entry.signer)
+        except InvalidTransaction as error:
+            skipped.add(entry.signer)
+            invalid.append((entry.hash, f"{error.reason}: {error.diagnosis}"))
+        else:
+            taken.append(entry.extrinsic.raw)
+    return taken, invalid

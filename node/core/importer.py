@@ -1,0 +1,257 @@
+"""A block's way in: bytes to `Block`, to `CheckedBlock`, to `ImportedBlock`, to its place in the tree and on disk.
+
+Foreign and own blocks go the same way. A block on the head is written with its state in one synced batch; a side block
+is written without state, and its changes stay in memory until its branch wins or falls behind the final block.
+
+Invariants: a refusal changes nothing but the memory of refused hashes; the tree's floor is the final block; the store's
+head is the tree's best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from chain.block import Block, decode_block, encode_block
+from chain.block_tree import BlockStatus, BlockTree, TreeBlock, TreePath
+from chain.header import Header
+from chain.params import Params
+from chain.state_overlay import Changes
+from chain.state_tree import PreparedCommit
+from consensus.digest import read_work
+from consensus.errors import InvalidBlock
+from consensus.fork_choice import compute_final_height, is_better
+from consensus.seal import check_block
+from node.chain_layout import BlockData
+from node.chain_store import ChainStore
+from node.core.branch_states import BranchStates, SideBlock
+from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid, ParentMissing
+from runtime.executive import Runtime
+from runtime.outcomes import BlockOutcome
+
+INVALID_KEPT_MAX = 1024
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """What importing a block did.
+
+    Attributes:
+        path: From the old best block to the new one; None when the best block stayed.
+        final: Headers that became final, oldest first.
+    """
+
+    block: Block
+    outcome: BlockOutcome
+    path: TreePath | None
+    final: tuple[Header, ...]
+
+
+class Importer:
+    """The only place where blocks enter the node."""
+
+    def __init__(self, chain: ChainStore, runtime: Runtime, params: Params, *, state_window: int | None) -> None:
+        """Hold the chain of an opened store.
+
+        Args:
+            state_window: Undo records kept behind the head, None for all.
+        """
+        self.chain = chain
+        self.runtime = runtime
+        self.params = params
+        self._window = None if state_window is None else max(state_window, params.work.final_depth + 1)
+        self._invalid: dict[bytes, None] = {}
+        self.blocks = _make_tree(chain, compute_final_height(chain.head.number, params.work))
+        self.states = BranchStates(chain.state, self.blocks)
+
+    @property
+    def head(self) -> Header:
+        """The best block's header."""
+        return self.chain.head
+
+    @property
+    def final(self) -> TreeBlock:
+        """The newest final block."""
+        return self.blocks.floor
+
+    def import_block(self, data: bytes, *, now_ms: int, is_signature_checked: Callable[[bytes], bool]) -> Import:
+        """Judge, execute, place and write a block.
+
+        Args:
+            is_signature_checked: Says for a signature key whether this process has checked it.
+
+        Raises:
+            CodecError: the bytes are no canonical block of a permitted size.
+            NotImported: it is known, waits for its parent, or leaves the final block.
+            InvalidBlock: it breaks a rule of consensus or runtime.
+            TooFarAhead: it must wait for its time.
+            StoreError: it could not be written; the node must stop.
+        """
+        block = decode_block(data, bytes_max=self.params.block.bytes_max)
+        self._check_place(block)
+        try:
+            return self._import_decoded(block, now_ms, is_signature_checked)
+        except InvalidBlock:
+            self._invalid[block.hash] = None
+            if len(self._invalid) > INVALID_KEPT_MAX:
+                del self._invalid[next(iter(self._invalid))]
+            raise
+
+    def replay_side_blocks(self, *, now_ms: int) -> list[bytes]:
+        """Import side blocks that the store kept over a restart, and forget those that fail; returns these."""
+        refused: list[bytes] = []
+        for block_hash, record in list(self.chain.iterate_blocks(from_number=self.final.number + 1)):
+            header, body = self.chain.get_header(block_hash), self.chain.get_body(block_hash)
+            if block_hash in self.blocks or header is None or body is None or record.parent not in self.blocks:
+                continue
+            try:
+                block = Block(header=header, extrinsics=body)
+                self.import_block(encode_block(block), now_ms=now_ms, is_signature_checked=lambda key: False)
+            except (ValueError, InvalidBlock, BelowFinal, ParentMissing):
+                refused.append(block_hash)
+        self.chain.remove_blocks(refused)
+        return refused
+
+    def get_header(self, block_hash: bytes) -> Header | None:
+        """Return the header of a block in the store."""
+        return self.head if block_hash == self.head.hash else self.chain.get_header(block_hash)
+
+    def _check_place(self, block: Block) -> None:
+        # SPEC IMP-01: A block that was imported before MUST be ignored.
+        if block.hash in self.blocks or self.chain.get_hash(block.header.number) == block.hash:
+            raise BlockKnown(f"block 0x{block.hash.hex()} was imported before")
+        # SPEC IMP-04: A block that was refused, or that stands on one, MUST be refused without being judged again.
+        if block.hash in self._invalid or block.header.parent_hash in self._invalid:
+            raise KnownInvalid(f"block 0x{block.hash.hex()}, or its parent, was refused before")
+        if block.header.parent_hash in self.blocks:
+            return
+        # SPEC IMP-03: A block that does not descend from the final block MUST be refused.
+        if block.header.number <= self.final.number + 1:
+            raise BelowFinal(f"block {block.header.number} does not descend from the final block {self.final.number}")
+        # SPEC IMP-02: A block whose parent is not known MUST wait for it in bounded memory.
+        raise ParentMissing(f"the parent 0x{block.header.parent_hash.hex()} is not known")
+
+    def _import_decoded(self, block: Block, now_ms: int, is_signature_checked: Callable[[bytes], bool]) -> Import:
+        header, parent_hash = block.header, block.header.parent_hash
+        parent = self.get_header(parent_hash)
+        if parent is None:
+            raise ParentMissing(f"the parent 0x{parent_hash.hex()} is not stored")
+        view = self.states.get_view(parent_hash)
+        context = self.runtime.get_work_context(view, parent, read_work(header).problem)
+        checked = check_block(block, context, self.params.work, now_ms=now_ms)
+        root = _Root(self, parent_hash)
+        imported = self.runtime.import_block(
+            view, parent, checked, root.compute, is_signature_checked=is_signature_checked
+        )
+        data = BlockData(
+            header=header,
+            extrinsics=block.extrinsics,
+            work_total=self.blocks.get(parent_hash).work_total + checked.checked.block_work,
+            events=imported.outcome.events,
+        )
+        path = self._place(data, imported.outcome.changes, root.prepared)
+        final = self._finalize() if path is not None else ()
+        return Import(block=block, outcome=imported.outcome, path=path, final=final)
+
+    def _place(self, data: BlockData, changes: Changes, prepared: PreparedCommit | None) -> TreePath | None:
+        """Write the block, and move the head where it now belongs."""
+        header = data.header
+        best = self.blocks.best
+        # SPEC IMP-05: A block MUST be written with its state, in one synced batch, before the node tells anybody of it.
+        if prepared is not None:
+            self.chain.append_block(data, prepared)
+        else:
+            self.chain.add_side_block(data)
+            self.states.keep(header.hash, SideBlock(data=data, changes=changes))
+        self.blocks.insert(
+            TreeBlock(
+                hash=header.hash,
+                parent=header.parent_hash,
+                number=header.number,
+                work_total=data.work_total,
+                status=BlockStatus.VALID,
+            )
+        )
+        if not is_better(data.work_total, best.work_total):
+            return None
+        path = self.blocks.get_path(best.hash, header.hash)
+        if prepared is None:
+            self._switch(path)
+        self.blocks.set_best(header.hash)
+        return path
+
+    def _switch(self, path: TreePath) -> None:
+        """Take back the blocks of the old branch and apply those of the new one, a batch each."""
+        for block_hash in path.retract:
+            changes = self.states.compute_changes(self.head.number)
+            data = self._load(block_hash)
+            self.chain.revert_head()
+            self.states.keep(block_hash, SideBlock(data=data, changes=changes))
+        for block_hash in path.enact:
+            side = self.states.get_kept(block_hash)
+            self.chain.append_block(side.data, side.changes, undo_floor=self.get_undo_floor(side.data.header.number))
+        self.states.forget(path.enact)
+
+    def _load(self, block_hash: bytes) -> BlockData:
+        header, body = self.chain.get_header(block_hash), self.chain.get_body(block_hash)
+        execution = self.chain.get_execution(block_hash)
+        if header is None or body is None or execution is None:
+            raise ParentMissing(f"block 0x{block_hash.hex()} is not stored")
+        work_total = self.blocks.get(block_hash).work_total
+        return BlockData(header=header, extrinsics=body, work_total=work_total, events=execution.events)
+
+    def _finalize(self) -> tuple[Header, ...]:
+        """Move the floor to the newest final block, forget other branches, and return the newly final headers."""
+        number = compute_final_height(self.head.number, self.params.work)
+        old = self.final.number
+        if number <= old:
+            return ()
+        path = [self.blocks.get_ancestor(self.head.hash, height) for height in range(old + 1, number + 1)]
+        headers = tuple(header for block in path if (header := self.get_header(block.hash)) is not None)
+        forgotten = self.blocks.prune(path[-1].hash)
+        lost = [block_hash for block_hash in forgotten if self.states.has_kept(block_hash)]
+        if lost:
+            self.states.forget(lost)
+            self.chain.remove_blocks(lost)
+        return headers
+
+    def get_undo_floor(self, number: int) -> int | None:
+        """Return up to which height undo records are dropped once this block is the head."""
+        if self._window is None or number <= self._window:
+            return None
+        return number - self._window
+
+
+class _Root:
+    """Computes the state root after changes, and keeps the prepared step when the parent is the head."""
+
+    def __init__(self, importer: Importer, parent_hash: bytes) -> None:
+        self._importer = importer
+        self._parent_hash = parent_hash
+        self.prepared: PreparedCommit | None = None
+
+    def compute(self, changes: Changes) -> bytes:
+        importer = self._importer
+        if self._parent_hash != importer.head.hash:
+            return importer.states.compute_root(self._parent_hash, changes)
+        floor = importer.get_undo_floor(importer.head.number + 1)
+        self.prepared = importer.chain.state.prepare(changes, undo_floor=floor)
+        return self.prepared.root
+
+
+def _make_tree(chain: ChainStore, floor_number: int) -> BlockTree:
+    """Return the tree of the best chain from the final block up."""
+    tree: BlockTree | None = None
+    for number in range(floor_number, chain.head.number + 1):
+        block_hash = chain.get_hash(number)
+        record = chain.get_record(block_hash) if block_hash is not None else None
+        if block_hash is None or record is None:
+            raise ParentMissing(f"block {number} of the best chain is not stored")
+        block = TreeBlock(hash=block_hash, parent=record.parent, number=number, work_total=record.work_total)
+        if tree is None:
+            tree = BlockTree(block)
+        else:
+            tree.insert(block)
+            tree.set_best(block_hash)
+    assert tree is not None
+    return tree

@@ -1,0 +1,72 @@
+"""Which problem to mine on, and which solutions are worth telling.
+
+Terms:
+    reward for gas: bounty per gas of one pool strike. Tickets pay the same on every problem, so the bounty decides.
+    solution book: the best bits seen for each problem since the start, from tickets or from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from chain.state_view import StateView
+from runtime.executive import AuthorSolution
+from runtime.pallets.problems import RECORDS
+from runtime.problem_records import Problem, ProblemStatus
+from runtime.storage import Overlay
+
+SOLUTIONS_KEPT_MAX = 256
+
+
+def choose_problem(problems: Iterable[tuple[int, Problem]], *, height: int) -> int | None:
+    """Return the id of the open, strikeable problem with the best reward for gas; the oldest of equals.
+
+    Args:
+        height: Of the block to come; a problem must still take its solutions.
+    """
+    best: tuple[Fraction, int] | None = None
+    for problem_id, problem in problems:
+        if problem.status is not ProblemStatus.Open or problem.strike_gas == 0 or problem.deadline < height:
+            continue
+        rank = (Fraction(problem.bounty, problem.strike_gas), -problem_id)
+        if best is None or rank > best:
+            best = rank
+    return None if best is None else -best[1]
+
+
+def list_problems(view: StateView) -> list[tuple[int, Problem]]:
+    """Return every problem in a state with its id."""
+    return list(RECORDS.iterate(Overlay(view)))
+
+
+class SolutionBook:
+    """The best solution seen for each problem."""
+
+    def __init__(self) -> None:
+        self._solutions: dict[int, AuthorSolution] = {}
+
+    def get(self, problem_id: int) -> AuthorSolution | None:
+        """Return the best solution seen for a problem."""
+        return self._solutions.get(problem_id)
+
+    def note(self, solution: AuthorSolution) -> bool:
+        """Keep a solution if it is the best seen for its problem; return whether it is."""
+        known = self._solutions.pop(solution.problem_id, None)
+        is_better = known is None or solution.energy < known.energy
+        self._solutions[solution.problem_id] = solution if known is None or is_better else known
+        while len(self._solutions) > SOLUTIONS_KEPT_MAX:
+            del self._solutions[next(iter(self._solutions))]
+        return is_better
+
+    def choose(self, problems: Iterable[tuple[int, Problem]], *, height: int) -> AuthorSolution | None:
+        """Return the solution to include: of those better than the chain's, the one for the largest bounty."""
+        best: tuple[int, AuthorSolution] | None = None
+        for problem_id, problem in problems:
+            solution = self._solutions.get(problem_id)
+            if solution is None or problem.status is not ProblemStatus.Open or problem.deadline < height:
+                continue
+            is_news = problem.best is None or solution.energy < problem.best.energy
+            if is_news and (best is None or problem.bounty > best[0]):
+                best = (problem.bounty, solution)
+        return None if best is None else best[1]
