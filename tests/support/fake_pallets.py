@@ -9,7 +9,7 @@ import msgspec
 from chain.header import Digest
 from chain.metadata import ConstantMeta, EventRecords, FieldMeta, PalletMeta, StorageMeta, VariantMeta, encode_metadata
 from chain.scale import codec_of
-from chain.scale_shapes import H256, U8, U32, U64, U128, U256, AccountId, CompactU64, CompactU128
+from chain.scale_shapes import H256, U8, U16, U32, U64, U128, U256, AccountId, CompactU64, CompactU128
 from chain.substrate_types import AccountInfo, DispatchError, DispatchInfo, MultiAddress, RuntimeVersion
 
 VERSION = RuntimeVersion(
@@ -70,7 +70,7 @@ SYSTEM = PalletMeta(
     errors=(VariantMeta(name="CallFiltered", index=5, docs=("The origin filter prevent the call.",)),),
     constants=(
         ConstantMeta(name="BlockHashCount", annotation=U32, value=(2400).to_bytes(4, "little")),
-        ConstantMeta(name="SS58Prefix", annotation=U8, value=b"\x2a"),
+        ConstantMeta(name="SS58Prefix", annotation=U16, value=b"\x2a\x00"),
         ConstantMeta(name="Version", annotation=RuntimeVersion, value=codec_of(RuntimeVersion).encode(VERSION)),
     ),
 )
