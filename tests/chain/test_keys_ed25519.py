@@ -199,6 +199,19 @@ def test_key_05_a_library_with_the_cofactor_is_refused(monkeypatch: pytest.Monke
     check.cache_clear()
 
 
+def test_odd_signatures_are_refused_whatever_the_library_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KEY-02 to KEY-04 with a library that accepts everything: the checks in front stand alone."""
+    public, signature = public_of(SEED), sign(SEED, MESSAGE)
+    assert is_valid_signature(public, MESSAGE, signature)
+    monkeypatch.setattr("chain.ed25519._equation_holds", lambda *_: True)
+    assert is_valid_signature(public, MESSAGE, with_scalar(signature, GROUP_ORDER - 1))
+    for scalar in (GROUP_ORDER, GROUP_ORDER + 1, 2**253, 2**256 - 1):
+        refuse(ScalarTooLarge, public, MESSAGE, with_scalar(signature, scalar))
+    for point in NOT_CANONICAL | SMALL_ORDER:
+        assert not is_valid_signature(point, MESSAGE, signature)
+        assert not is_valid_signature(public, MESSAGE, point + signature[32:])
+
+
 def test_key_05_the_shifted_probe_is_valid_only_with_the_cofactor() -> None:
     probe = (chain.ed25519._PROBE_PUBLIC, b"", chain.ed25519._SHIFTED_PROBE)
     assert slow.accepts(*probe, cofactored=True)

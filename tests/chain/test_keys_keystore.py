@@ -41,6 +41,7 @@ ALICE = derive_seed("//Alice")
 HEADER, DIVIDER = bytes.fromhex("3053020101300506032b657004220420"), bytes.fromhex("a123032100")
 LIGHT = ScryptParameters(n=32768, p=1, r=8)
 PLAIN = seal_keystore(ALICE, meta={"name": "alice"})
+NAMELESS = msgspec.structs.replace(PLAIN, address="")
 
 
 def load(name: str) -> Keystore:
@@ -213,7 +214,7 @@ def test_key_44_a_damaged_box_does_not_open() -> None:
 def test_key_45_a_file_that_names_another_key_is_refused() -> None:
     public = public_of(bytes(32))
     with pytest.raises(KeyMismatch):
-        open_keystore(with_bytes(HEADER + ALICE + public + DIVIDER + public))
+        open_keystore(with_bytes(HEADER + ALICE + public + DIVIDER + public, NAMELESS))
     for address in (load_address(bytes(32)), "nonsense", "0xzz", "0x" + public.hex()):
         with pytest.raises(KeyMismatch):
             open_keystore(msgspec.structs.replace(PLAIN, address=address))
