@@ -7,7 +7,8 @@ light cones of the first k + 1 measured ones, less the k already gone.
 Terms:
     live profile: the number of live qubits at each step, the one about to be measured included.
     order cost: the sum of 2^live over the steps, an integer; what two orders are compared by.
-    effort: millions of elementary steps of the search, about 8 ms each; the result depends on seed and effort only.
+    effort: elementary steps of the search, in millions for 100 qubits or more, about 8 ms each; fewer qubits get fewer
+        by the square. The result depends on problem, depth, seed and effort only, on every machine.
 
 Source: qubit reuse, DeCross et al., PRX 13, 041057 (2023), arXiv:2210.08039.
 """
@@ -30,6 +31,7 @@ EFFORT_MAX = 10**6
 RESTARTS = 4
 ROUNDS = 10
 HEAT = 0.2
+QUBITS_COUNTED = 100
 
 
 class OrderProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +80,13 @@ def search_order(
     best = make_best_start(starts, members, state)
     best_cost = compute_cost(best, starts, members)
     yield _make_progress(problem, depth, best, 0)
-    for restart in range(RESTARTS if effort else 0):
+    work = effort * 10**6 * min(problem.n, QUBITS_COUNTED) ** 2 // (QUBITS_COUNTED**2 * RESTARTS * ROUNDS)
+    is_decided = len(members) == problem.n**2  # every light cone is everything: all orders cost the same
+    for restart in range(0 if is_decided or work == 0 else RESTARTS):
         order = make_best_start(starts, members, state)
         for number in range(ROUNDS):
-            heat = HEAT * (1 - number / (ROUNDS - 1)) ** 2
-            anneal_(order, starts, members, state, heat, effort * 10**6 // (RESTARTS * ROUNDS))
+            left = 1 - number / (ROUNDS - 1)
+            anneal_(order, starts, members, state, HEAT * left * left, work)
             cost = compute_cost(order, starts, members)
             if cost < best_cost:
                 best, best_cost = order.copy(), cost
