@@ -51,10 +51,10 @@ def say_mined(parent_hash: bytes) -> str:
     return f"✅ Successfully mined block on top of: 0x{parent_hash.hex()}"
 
 
-def say_prepared(number: int, parent_hash: bytes, extrinsics: int, *, ms: int, work: str) -> str:
+def say_prepared(number: int, parent_hash: bytes, extrinsics: int, *, work: str) -> str:
     """Return the line of a new template."""
     return (
-        f"🎁 Prepared block for proposing at {number} ({ms} ms) "
+        f"🎁 Prepared block for proposing at {number} "
         f"[parent_hash: {shorten(parent_hash)}; extrinsics ({extrinsics}); work: {work}]"
     )
 

@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import click
 import msgspec
@@ -14,18 +13,12 @@ import msgspec
 from chain.ed25519 import public_of
 from chain.secret_uri import derive_seed
 from chain.ss58 import InvalidAddress, decode_address
+from node.core.sealing import Sealing
 from node.run_options import DEV_NAMES, WITHOUT_EFFECT, get_parameter
 
 NAME_MAX = 63
 _ADJECTIVES = ("brave", "calm", "dizzy", "eager", "fuzzy", "jolly", "keen", "lucky", "quiet", "shiny")
 _NOUNS = ("anneal", "ansatz", "boson", "fermion", "lattice", "mixer", "qubit", "spin", "strike", "tensor")
-
-
-class Sealing(msgspec.Struct, frozen=True, kw_only=True):
-    """When blocks are made: by work alone, for each extrinsic, or at an interval."""
-
-    mode: Literal["pow", "instant", "interval"] = "pow"
-    interval_ms: int = 0
 
 
 class SharedOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ class BlockImported(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         changes: What it changed in the state (None: removed).
+        events: SCALE of its event records.
         extrinsic_count: Extrinsics in its body.
         is_best: True if it is now the best block.
     """
@@ -57,6 +58,7 @@ class BlockImported(msgspec.Struct, frozen=True, kw_only=True):
     header: Header
     data: bytes
     changes: Mapping[bytes, bytes | None]
+    events: bytes
     extrinsic_count: int
     is_best: bool
     origin: Origin
@@ -65,7 +67,6 @@ class BlockImported(msgspec.Struct, frozen=True, kw_only=True):
 class BlockRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A block breaks a rule; nothing changed."""
 
-    hash: bytes | None
     error: Exception
     origin: Origin
 

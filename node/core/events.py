@@ -41,7 +41,7 @@ class BestShotFound(msgspec.Struct, frozen=True, kw_only=True):
     """A worker measured bits that may be the best solution seen so far.
 
     Attributes:
-        bits: One byte 0 or 1 for each spin.
+        bits: One bit a spin, spin i at bit i % 8 of byte i // 8.
     """
 
     problem_id: int

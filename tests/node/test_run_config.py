@@ -6,7 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from node.run_config import RunConfig, Sealing, make_run_config
+from node.core.sealing import Sealing
+from node.run_config import RunConfig, make_run_config
 from node.run_options import WITHOUT_EFFECT, add_run_options, add_shared_options
 
 ALICE = bytes.fromhex("88dc3417d5058ec4b4503e0c12ea1a0a89be200fe98922423d4334014fa6b0ee")
