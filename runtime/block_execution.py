@@ -1,0 +1,240 @@
+"""One block in execution, with Substrate's phases.
+
+Initialisation (system, then each pallet's `on_initialize`, in pallet order), inherents, signed extrinsics, then each
+pallet's `on_finalize`. The parent's header is an input, because its seal takes effect here.
+
+Terms:
+    weight: picoseconds; signed extrinsics may use the normal share of a block, inherents are always taken.
+
+Invariants: an extrinsic that is refused changes nothing; a call that fails changes nothing but nonce and fee.
+
+Source: frame_executive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from chain.extrinsic import Extrinsic, Signature, decode_extrinsic
+from chain.hashing import blake2b_256
+from chain.params import Params
+from chain.scale import CodecError
+from chain.substrate_types import DispatchClass, DispatchInfo, Weight
+from runtime.diagnosis import diagnose_signature
+from runtime.dispatch import DispatchFailure
+from runtime.environment import FINALIZATION, BlockFacts, Environment
+from runtime.event_bytes import encode_events
+from runtime.limits import PerClassWeight, compute_normal_bytes_max, compute_normal_weight_max
+from runtime.outcomes import ApplyOutcome, BlockOutcome
+from runtime.pallets.system import BLOCK_WEIGHT, EVENT_COUNT, EVENTS, EXTRINSIC_COUNT, ExtrinsicFailed, ExtrinsicSuccess
+from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, charge, compute_fee, settle
+from runtime.runtime import PALLETS, CallEntry, get_calls, make_dispatch_error
+from runtime.signed import SigningFacts, check_payable, compute_signature_key, get_payer, is_well_signed
+from runtime.storage import Overlay
+from runtime.validity import (
+    BadMandatory,
+    CallNotAllowed,
+    ExhaustsResources,
+    InherentAfterSigned,
+    Malformed,
+    MandatoryValidation,
+)
+from runtime.weights import BASE_BLOCK, BASE_EXTRINSIC
+
+IsSignatureChecked = Callable[[bytes], bool]
+
+
+class BlockExecution:
+    """A block that takes extrinsics; `finish` ends it."""
+
+    def __init__(
+        self, state: Overlay, params: Params, facts: BlockFacts, is_signature_checked: IsSignatureChecked
+    ) -> None:
+        self.params = params
+        self.env = Environment(state, params, facts)
+        self._is_signature_checked = is_signature_checked
+        self._results: list[ApplyOutcome] = []
+        self._bytes_used = 0
+        self._weight_normal = 0
+        self._weight_mandatory = BASE_BLOCK
+        self._weight_max = compute_normal_weight_max(params)
+        self._bytes_max = compute_normal_bytes_max(params)
+        self._has_signed = False
+        for pallet in PALLETS:
+            if pallet.on_initialize is not None:
+                pallet.on_initialize(self.env)
+        self._multiplier = NEXT_FEE_MULTIPLIER.get(state)
+        self._signing = SigningFacts(state, params, number=facts.number, genesis_hash=facts.genesis_hash)
+        self._infos: dict[tuple[int, DispatchClass], DispatchInfo] = {}
+
+    def apply_extrinsic(self, raw: bytes, *, signature_checked: bool = False) -> ApplyOutcome:
+        """Add one extrinsic to the block and return what it did; a failed call is in the outcome.
+
+        Args:
+            signature_checked: The caller vouches for the signature in this block's context.
+
+        Raises:
+            InvalidTransaction: the extrinsic may not be in this block; nothing was changed.
+        """
+        extrinsic, entry, arguments = decode_call(raw)
+        self.env.phase = len(self._results)
+        if extrinsic.signed is None:
+            outcome = self._apply_inherent(entry, arguments)
+        else:
+            outcome = self._apply_signed(extrinsic, extrinsic.signed, (entry, arguments), signature_checked)
+        self._results.append(outcome)
+        return outcome
+
+    def finish(self) -> BlockOutcome:
+        """End the block and return what it did.
+
+        Raises:
+            NotSet: no inherent set the block's time.
+        """
+        env, state = self.env, self.env.state
+        env.phase = FINALIZATION
+        EXTRINSIC_COUNT.set(state, len(self._results))
+        weight = PerClassWeight(
+            normal=Weight(ref_time=self._weight_normal), mandatory=Weight(ref_time=self._weight_mandatory)
+        )
+        BLOCK_WEIGHT.set(state, weight)
+        for pallet in PALLETS:
+            if pallet.on_finalize is not None:
+                pallet.on_finalize(env)
+        events = encode_events(env.events)
+        # SPEC RUN-21: System.Events MUST hold the blake2b-256 hash of the block's encoded event records.
+        EVENTS.set(state, blake2b_256(events))
+        EVENT_COUNT.set(state, len(env.events))
+        return BlockOutcome(
+            changes=state.changes(),
+            events=events,
+            event_rows=tuple(env.events),
+            extrinsic_results=tuple(self._results),
+            weight=self._weight_normal + self._weight_mandatory,
+        )
+
+    def _apply_inherent(self, entry: CallEntry, arguments: tuple[object, ...]) -> ApplyOutcome:
+        call, env = entry.call, self.env
+        # SPEC RUN-10: A bare extrinsic MUST be an inherent.
+        if not call.is_inherent:
+            raise CallNotAllowed(f"{entry.pallet}.{call.name} needs a signature")
+        # SPEC RUN-19: Inherents MUST come before every signed extrinsic.
+        if self._has_signed:
+            raise InherentAfterSigned(f"the inherent {entry.pallet}.{call.name} follows a signed extrinsic")
+        mark = env.make_mark()
+        try:
+            call.function(env, *arguments)
+        # SPEC RUN-17: An inherent that fails MUST make its block invalid.
+        except DispatchFailure as failure:
+            env.roll_back(mark)
+            name = type(failure).__name__
+            raise BadMandatory(f"the inherent {entry.pallet}.{call.name} failed: {name}: {failure}") from failure
+        weight = call.compute_weight(arguments)
+        self._weight_mandatory += weight + BASE_EXTRINSIC
+        env.deposit_event(ExtrinsicSuccess(dispatch_info=self._get_info(weight, call.dispatch_class)))
+        return ApplyOutcome(weight=weight)
+
+    def _apply_signed(
+        self,
+        extrinsic: Extrinsic,
+        signed: Signature,
+        called: tuple[CallEntry, tuple[object, ...]],
+        signature_checked: bool,
+    ) -> ApplyOutcome:
+        entry, arguments = called
+        env, call, signer = self.env, entry.call, signed.signer
+        weight = self._check_signed(extrinsic, signed, called, signature_checked)
+        info = get_payer(env.state, signed)
+        length = len(extrinsic.raw)
+        self._check_room(weight, length)
+        fee = compute_fee(self.params, self._multiplier, weight=weight, length=length, tip=signed.tip).total
+        check_payable(self.params, info, fee)
+        charge(env, signer, info, fee)
+        self._has_signed = True
+        self._weight_normal += weight + BASE_EXTRINSIC
+        self._bytes_used += length
+        mark = env.make_mark()
+        try:
+            call.function(env, signer, *arguments)
+        # SPEC RUN-02: A call that fails MUST change nothing but the signer's nonce and fee.
+        except DispatchFailure as failure:
+            env.roll_back(mark)
+            outcome = ApplyOutcome(
+                error=make_dispatch_error(failure), failure=_describe(entry, failure), fee=fee, weight=weight
+            )
+        else:
+            outcome = ApplyOutcome(fee=fee, weight=weight)
+        settle(env, signer, fee, signed.tip)
+        dispatch_info = self._get_info(weight, DispatchClass.Normal)
+        if outcome.error is None:
+            env.deposit_event(ExtrinsicSuccess(dispatch_info=dispatch_info))
+        else:
+            env.deposit_event(ExtrinsicFailed(dispatch_error=outcome.error, dispatch_info=dispatch_info))
+        return outcome
+
+    def _check_signed(
+        self,
+        extrinsic: Extrinsic,
+        signed: Signature,
+        called: tuple[CallEntry, tuple[object, ...]],
+        signature_checked: bool,
+    ) -> int:
+        """Refuse what the signature or the kind of call rules out, and return the call's weight."""
+        entry, arguments = called
+        check_signable(entry)
+        suffix = self._signing.get_suffix(signed.era)
+        is_checked = signature_checked or self._is_signature_checked(compute_signature_key(extrinsic.raw, suffix))
+        # SPEC RUN-14: A signed extrinsic MUST carry its signer's signature over call, extensions and chain values.
+        if not is_checked and not is_well_signed(extrinsic, signed, suffix):
+            raise diagnose_signature(extrinsic, signed, self._signing, self.params)
+        return entry.call.compute_weight(arguments)
+
+    def _check_room(self, weight: int, length: int) -> None:
+        # SPEC RUN-16: Signed extrinsics of a block MUST NOT exceed the normal share of its weight and bytes.
+        if self._weight_normal + weight + BASE_EXTRINSIC > self._weight_max:
+            raise ExhaustsResources("the block has no weight left for this extrinsic")
+        if self._bytes_used + length > self._bytes_max:
+            raise ExhaustsResources("the block has no bytes left for this extrinsic")
+
+    def _get_info(self, weight: int, dispatch_class: DispatchClass) -> DispatchInfo:
+        info = self._infos.get((weight, dispatch_class))
+        if info is None:
+            total = Weight(ref_time=weight + BASE_EXTRINSIC)
+            info = self._infos[weight, dispatch_class] = DispatchInfo(weight=total, dispatch_class=dispatch_class)
+        return info
+
+
+def decode_call(raw: bytes) -> tuple[Extrinsic, CallEntry, tuple[object, ...]]:
+    """Return an extrinsic with its call and the call's arguments.
+
+    Raises:
+        Malformed: the bytes are not canonical, or name no call.
+    """
+    # SPEC RUN-09: An extrinsic MUST be canonical SCALE of the version 4 and name a call of this runtime.
+    try:
+        extrinsic = decode_extrinsic(raw)
+        entry = get_calls().get(extrinsic.call[:2])
+        if entry is None:
+            raise Malformed(f"no call has the index 0x{extrinsic.call[:2].hex()}")
+        arguments, end = entry.call.codec.decode_prefix(extrinsic.call, 2)
+    except CodecError as error:
+        raise Malformed(f"the extrinsic does not decode: {error}") from error
+    if end != len(extrinsic.call):
+        raise Malformed(f"{len(extrinsic.call) - end} bytes follow the call {entry.pallet}.{entry.call.name}")
+    return extrinsic, entry, cast("tuple[object, ...]", arguments)
+
+
+def check_signable(entry: CallEntry) -> None:
+    """Refuse an inherent that somebody signed.
+
+    Raises:
+        MandatoryValidation
+    """
+    # SPEC RUN-18: An inherent MUST NOT be signed.
+    if entry.call.is_inherent:
+        raise MandatoryValidation(f"{entry.pallet}.{entry.call.name} is set by the block's author, nobody signs it")
+
+
+def _describe(entry: CallEntry, failure: DispatchFailure) -> str:
+    return f"{entry.pallet}.{entry.call.name} failed: {type(failure).__name__}: {failure}"

@@ -1,0 +1,86 @@
+"""The state of block 0 from a chain spec's params and its genesis config.
+
+Terms:
+    config: what a chain spec may say beside the params; endowed accounts for now.
+
+Invariants: the total issuance is the sum of the endowments; the state holds the hash of the params, so that two chains
+with other params have other genesis hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import msgspec
+
+from chain.hashing import blake2b_256
+from chain.params import Params
+from chain.substrate_types import NEW_LOGIC_FLAG, AccountData, AccountInfo
+from consensus.asert import compute_initial_target
+from runtime.pallets.balances import TOTAL_ISSUANCE
+from runtime.pallets.problems import NEXT_ID, OPEN_COUNT
+from runtime.pallets.system import ACCOUNT, NUMBER, PARAMS_HASH
+from runtime.pallets.timestamp import NOW
+from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, ONE
+from runtime.pallets.work import NEXT_TARGET
+from runtime.storage import Overlay
+
+
+class InvalidGenesis(Exception):
+    """A genesis config that no chain can begin with."""
+
+    rule: ClassVar[str] = "RUN-25"
+
+
+class GenesisConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Endowed accounts with their free balances in planck."""
+
+    balances: tuple[tuple[bytes, int], ...] = ()
+
+
+class EmptyView:
+    """A state without entries."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return None."""
+        return None
+
+    def iterate(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield nothing."""
+        return iter(())
+
+
+def build_genesis_state(params: Params, config: GenesisConfig) -> dict[bytes, bytes]:
+    """Return the storage of block 0.
+
+    Raises:
+        InvalidGenesis: an account twice, or with less than the existential deposit.
+    """
+    state = Overlay(EmptyView())
+    total = 0
+    for who, free in config.balances:
+        # SPEC RUN-25: A genesis config MUST endow each account once, with at least the existential deposit.
+        if free < params.money.existential_deposit_planck:
+            raise InvalidGenesis(f"account 0x{who.hex()} is endowed with {free} planck, below the existential deposit")
+        if ACCOUNT.find(state, who) is not None:
+            raise InvalidGenesis(f"account 0x{who.hex()} is endowed twice")
+        ACCOUNT.set(state, who, AccountInfo(providers=1, data=AccountData(free=free, flags=NEW_LOGIC_FLAG)))
+        total += free
+    if total >= 2**128:
+        raise InvalidGenesis("the endowments together exceed 128 bits")
+    TOTAL_ISSUANCE.set(state, total)
+    NUMBER.set(state, 0)
+    NOW.set(state, 0)
+    NEXT_FEE_MULTIPLIER.set(state, ONE)
+    NEXT_ID.set(state, 0)
+    OPEN_COUNT.set(state, 0)
+    NEXT_TARGET.set(state, compute_initial_target(params.work))
+    # SPEC RUN-26: The genesis state MUST hold the hash of the chain spec's params.
+    PARAMS_HASH.set(state, compute_params_hash(params))
+    return {key: value for key, value in state.changes().items() if value is not None}
+
+
+def compute_params_hash(params: Params) -> bytes:
+    """Return blake2b-256 of the params as JSON with sorted keys."""
+    return blake2b_256(msgspec.json.encode(params, order="sorted"))

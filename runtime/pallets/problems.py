@@ -1,0 +1,524 @@
+"""Problems: what customers post with a bounty, and how it is paid, refunded or cancelled.
+
+A poster's bounty, work budget and deposit go on hold. An author's solution at or below the target energy makes the
+problem solved; when the solving block is final the bounty is paid. A problem without such a solution expires after its
+deadline and everything goes back. The work budget is held and refunded until batches of strikes can be paid from it.
+
+Terms:
+    open: takes solutions. solved: the target is reached, not yet paid. closed: paid, expired or cancelled.
+    bounty only: a problem that no strike may run on; solutions are welcome all the same.
+    agenda: what happens to which problem at which height.
+
+Invariants: for each poster, the holds are the sums over the problems that are not closed; an open or solved problem has
+an instance, a closed one has none; `OpenCount` counts the problems that are not closed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, nonmember
+from typing import ClassVar
+
+import msgspec
+from msgspec.structs import replace
+
+from chain.metadata import ConstantMeta
+from chain.params import Params
+from chain.scale import codec_of, codec_of_alias
+from chain.scale_shapes import I64, U8, U16, U32, U64, U128, AccountId
+from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
+from runtime.environment import Environment
+from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold, release
+from runtime.problem_records import (
+    Instance,
+    Ising,
+    OrderFigures,
+    Problem,
+    ProblemStatus,
+    Solution,
+    Terms,
+    compute_energy_bound,
+    compute_order_figures,
+    read_ising,
+)
+from runtime.storage import Overlay, StorageMap, StorageValue
+from runtime.weights import CANCEL, ORDER_PER_SPIN, POST_BASE, POST_PER_COUPLING
+from vm.problem import InvalidProblem, IsingProblem
+from vm.schedule import InvalidOrder as VmInvalidOrder
+
+# ---- parameters
+
+NAME = "Problems"
+CLOSED_BLOCKS_KEPT = 100_000
+
+
+class Deed(IntEnum):
+    """What the agenda asks for."""
+
+    scale_path = nonmember(("matchstrike_runtime", "Deed"))
+    Pay = 0
+    Expire = 1
+    Forget = 2
+
+
+class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One deed at one height."""
+
+    deed: Deed
+    problem: U64
+
+
+# ---- storage
+
+NEXT_ID: StorageValue[int] = StorageValue(NAME, "NextId", U64, 0, docs="The number of the next problem.")
+OPEN_COUNT: StorageValue[int] = StorageValue(NAME, "OpenCount", U32, 0, docs="Problems that are not closed.")
+RECORDS: StorageMap[int, Problem] = StorageMap(
+    NAME, "Problems", (U64, Problem), hasher="Twox64Concat", docs="The problems and what became of them."
+)
+INSTANCES: StorageMap[int, Instance] = StorageMap(
+    NAME, "Instances", (U64, Instance), hasher="Twox64Concat", docs="Energies and orders of the problems not closed."
+)
+AGENDA: StorageMap[int, tuple[AgendaItem, ...]] = StorageMap(
+    NAME, "Agenda", (U32, tuple[AgendaItem, ...]), hasher="Twox64Concat", default=(), docs="Deeds by height."
+)
+
+# ---- events
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem was posted; `strike_gas` 0 means bounty only."""
+
+    problem: U64
+    poster: AccountId
+    bounty: U128
+    target_energy: I64
+    deadline: U32
+    strike_gas: U64
+
+
+class OrderImproved(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody gave a cheaper measurement order."""
+
+    problem: U64
+    who: AccountId
+    order_cost: U64
+    strike_gas: U64
+
+
+class SolutionImproved(msgspec.Struct, frozen=True, kw_only=True):
+    """A solution better than all before."""
+
+    problem: U64
+    solver: AccountId
+    energy: I64
+
+
+class Solved(msgspec.Struct, frozen=True, kw_only=True):
+    """The target was reached; the bounty is paid when the block is final."""
+
+    problem: U64
+    solver: AccountId
+    energy: I64
+
+
+class BountyPaid(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounty was paid and the rest refunded."""
+
+    problem: U64
+    solver: AccountId
+    amount: U128
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """The deadline passed without a solution that reaches the target; everything was refunded."""
+
+    problem: U64
+    poster: AccountId
+    refunded: U128
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """The poster took the problem back; after a first solution that costs the deposit."""
+
+    problem: U64
+    refunded: U128
+    burnt: U128
+
+
+# ---- errors
+
+
+class InvalidIsing(ModuleFailure):
+    """The Ising record is not canonical, or a coefficient is out of bounds."""
+
+    rule: ClassVar[str] = "PRB-02"
+
+
+class ProblemTooLarge(ModuleFailure):
+    """The problem has more spins or couplings than this chain takes, or none."""
+
+    rule: ClassVar[str] = "PRB-03"
+
+
+class InvalidDepth(ModuleFailure):
+    """The depth is zero or more than this chain takes."""
+
+    rule: ClassVar[str] = "PRB-04"
+
+
+class InvalidOrder(ModuleFailure):
+    """The measurement order does not name every spin once."""
+
+    rule: ClassVar[str] = "PRB-05"
+
+
+class InvalidDeadline(ModuleFailure):
+    """The deadline is not in the future, or too far in it."""
+
+    rule: ClassVar[str] = "PRB-06"
+
+
+class BountyTooSmall(ModuleFailure):
+    """The bounty is below the existential deposit, so that it could not be paid to everybody."""
+
+    rule: ClassVar[str] = "PRB-07"
+
+
+class TargetOutOfReach(ModuleFailure):
+    """No solution can have the target energy."""
+
+    rule: ClassVar[str] = "PRB-08"
+
+
+class TooManyOpen(ModuleFailure):
+    """The chain has as many open problems as it takes."""
+
+    rule: ClassVar[str] = "PRB-09"
+
+
+class UnknownProblem(ModuleFailure):
+    """No problem has this number."""
+
+    rule: ClassVar[str] = "PRB-10"
+
+
+class NotPoster(ModuleFailure):
+    """Only the poster may cancel."""
+
+    rule: ClassVar[str] = "PRB-11"
+
+
+class NotOpen(ModuleFailure):
+    """The problem takes no solutions, orders or cancellation any more."""
+
+    rule: ClassVar[str] = "PRB-12"
+
+
+class OrderNotBetter(ModuleFailure):
+    """The measurement order does not cost less than the present one."""
+
+    rule: ClassVar[str] = "PRB-13"
+
+
+# ---- calls
+
+
+def _post_weight(ising: Ising, depth: int, order: tuple[int, ...], terms: Terms) -> int:
+    return POST_BASE + depth * (POST_PER_COUPLING * len(ising.couplings) + ORDER_PER_SPIN * len(ising.fields))
+
+
+@call(index=0, weight=_post_weight)
+def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[U16, ...], terms: Terms) -> None:
+    """Post a problem with a bounty.
+
+    Bounty, work budget and a deposit for the state's bytes go on hold. Without an order, spins are measured in order.
+    """
+    problem = _check_post(env, ising, depth, terms)
+    chosen = order or tuple(range(problem.n))
+    figures = _compute_figures(env, problem, chosen, depth)
+    number = NEXT_ID.get(env.state)
+    instance = Instance(ising=ising, order=chosen)
+    deposit = _compute_deposit(env.params, instance)
+    hold(env, origin, HoldReason.ProblemBounty, terms.bounty)
+    hold(env, origin, HoldReason.ProblemWorkBudget, terms.work_budget)
+    hold(env, origin, HoldReason.ProblemDeposit, deposit)
+    NEXT_ID.set(env.state, number + 1)
+    OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) + 1)
+    INSTANCES.set(env.state, number, instance)
+    RECORDS.set(
+        env.state,
+        number,
+        Problem(
+            poster=origin,
+            status=ProblemStatus.Open,
+            spins=problem.n,
+            couplings=len(problem.couplings),
+            depth=depth,
+            bounty=terms.bounty,
+            target_energy=terms.target_energy,
+            deadline=terms.deadline,
+            work_budget=terms.work_budget,
+            price_per_gas=terms.price_per_gas,
+            deposit=deposit,
+            posted_at=env.number,
+            closed_at=0,
+            strike_gas=figures.strike_gas,
+            order_cost=figures.order_cost,
+            best=None,
+        ),
+    )
+    _schedule(env, terms.deadline + 1, Deed.Expire, number)
+    env.deposit_event(
+        Posted(
+            problem=number,
+            poster=origin,
+            bounty=terms.bounty,
+            target_energy=terms.target_energy,
+            deadline=terms.deadline,
+            strike_gas=figures.strike_gas,
+        )
+    )
+
+
+@call(index=1, weight=CANCEL)
+def cancel(env: Environment, origin: bytes, problem: U64) -> None:
+    """Take an open problem back.
+
+    Free until the first solution is recorded; then the deposit is burnt.
+    """
+    record = get_open(env.state, problem)
+    # SPEC PRB-11: Only the poster MAY cancel a problem.
+    if record.poster != origin:
+        raise NotPoster(f"problem {problem} was posted by another account")
+    # SPEC PRB-14: Cancelling after the first recorded solution MUST cost the deposit, which is burnt.
+    burnt = record.deposit if record.best is not None else 0
+    burn_held(env, origin, HoldReason.ProblemDeposit, burnt)
+    refunded = _close(env, problem, replace(record, deposit=record.deposit - burnt), ProblemStatus.Cancelled)
+    env.deposit_event(Cancelled(problem=problem, refunded=refunded, burnt=burnt))
+
+
+def _post_order_weight(problem: int, order: tuple[int, ...]) -> int:
+    return POST_BASE + len(order) * (ORDER_PER_SPIN + 8 * POST_PER_COUPLING)
+
+
+@call(index=2, weight=_post_order_weight)
+def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, ...]) -> None:
+    """Give a problem a cheaper measurement order; anybody may."""
+    record = get_open(env.state, problem)
+    instance = INSTANCES.get(env.state, problem)
+    figures = _compute_figures(env, read_ising(instance.ising), order, record.depth)
+    # SPEC PRB-13: A new measurement order MUST cost less, and MUST NOT raise the gas of a strike or forbid it.
+    is_dearer = record.strike_gas > 0 and not 0 < figures.strike_gas <= record.strike_gas
+    if figures.order_cost >= record.order_cost or is_dearer:
+        raise OrderNotBetter(f"the order costs {figures.order_cost}, the present one {record.order_cost}")
+    INSTANCES.set(env.state, problem, Instance(ising=instance.ising, order=order))
+    RECORDS.set(env.state, problem, replace(record, order_cost=figures.order_cost, strike_gas=figures.strike_gas))
+    env.deposit_event(
+        OrderImproved(problem=problem, who=origin, order_cost=figures.order_cost, strike_gas=figures.strike_gas)
+    )
+
+
+# ---- what other pallets use
+
+
+def get_open(state: Overlay, problem: int) -> Problem:
+    """Return an open problem.
+
+    Raises:
+        UnknownProblem: there is none of this number; NotOpen: it is solved or closed.
+    """
+    record = RECORDS.find(state, problem)
+    # SPEC PRB-10: A call MUST name a problem that the state holds.
+    if record is None:
+        raise UnknownProblem(f"no problem has the number {problem}")
+    # SPEC PRB-12: Solutions, orders and cancellation MUST be for an open problem.
+    if record.status is not ProblemStatus.Open:
+        raise NotOpen(f"problem {problem} is {record.status.name.lower()}")
+    return record
+
+
+def record_solution(env: Environment, problem: int, record: Problem, *, energy: int, bits: bytes) -> None:
+    """Keep the author's solution, which is better than the one before; at the target the problem is solved."""
+    best = Solution(solver=env.author, energy=energy, height=env.number, bits=bits)
+    # SPEC PRB-15: A solution at or below the target energy MUST make the problem solved, and no other may.
+    if energy > record.target_energy:
+        RECORDS.set(env.state, problem, replace(record, best=best))
+        env.deposit_event(SolutionImproved(problem=problem, solver=env.author, energy=energy))
+        return
+    RECORDS.set(env.state, problem, replace(record, best=best, status=ProblemStatus.Solved))
+    # SPEC PRB-16: A bounty MUST be paid when `final_depth` blocks stand on the block that solved the problem.
+    _schedule(env, env.number + env.params.work.final_depth, Deed.Pay, problem)
+    env.deposit_event(Solved(problem=problem, solver=env.author, energy=energy))
+
+
+# ---- hooks
+
+
+def on_initialize(env: Environment) -> None:
+    """Do what the agenda has for this height."""
+    items = AGENDA.get(env.state, env.number)
+    if not items:
+        return
+    AGENDA.remove(env.state, env.number)
+    for item in items:
+        record = RECORDS.find(env.state, item.problem)
+        if record is None:
+            continue
+        match item.deed:
+            case Deed.Pay:
+                _pay(env, item.problem, record)
+            case Deed.Expire:
+                _expire(env, item.problem, record)
+            case Deed.Forget:
+                RECORDS.remove(env.state, item.problem)
+
+
+def _pay(env: Environment, problem: int, record: Problem) -> None:
+    if record.status is not ProblemStatus.Solved or record.best is None:
+        return
+    solver = record.best.solver
+    pay_from_hold(env, record.poster, HoldReason.ProblemBounty, dest=solver, amount=record.bounty)
+    _close(env, problem, record, ProblemStatus.Paid)
+    env.deposit_event(BountyPaid(problem=problem, solver=solver, amount=record.bounty))
+
+
+def _expire(env: Environment, problem: int, record: Problem) -> None:
+    # SPEC PRB-17: A problem that is open after its deadline MUST be closed and everything refunded.
+    if record.status is not ProblemStatus.Open:
+        return
+    refunded = _close(env, problem, record, ProblemStatus.Expired)
+    env.deposit_event(Expired(problem=problem, poster=record.poster, refunded=refunded))
+
+
+def _close(env: Environment, problem: int, record: Problem, status: ProblemStatus) -> int:
+    """Release what is still held for a problem, remove its instance, and return what was released."""
+    poster = record.poster
+    bounty = 0 if status is ProblemStatus.Paid else record.bounty
+    release(env, poster, HoldReason.ProblemBounty, bounty)
+    release(env, poster, HoldReason.ProblemWorkBudget, record.work_budget)
+    release(env, poster, HoldReason.ProblemDeposit, record.deposit)
+    INSTANCES.remove(env.state, problem)
+    RECORDS.set(env.state, problem, replace(record, status=status, closed_at=env.number, deposit=0))
+    OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
+    _schedule(env, env.number + CLOSED_BLOCKS_KEPT, Deed.Forget, problem)
+    return bounty + record.work_budget + record.deposit
+
+
+def _schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
+    AGENDA.set(env.state, height, (*AGENDA.get(env.state, height), AgendaItem(deed=deed, problem=problem)))
+
+
+def _check_post(env: Environment, ising: Ising, depth: int, terms: Terms) -> IsingProblem:
+    limits = env.params.problem
+    # SPEC PRB-03: A problem MUST have 1..`spins_max` spins and at most `couplings_max` couplings.
+    if not 1 <= len(ising.fields) <= limits.spins_max or len(ising.couplings) > limits.couplings_max:
+        raise ProblemTooLarge(
+            f"{len(ising.fields)} spins and {len(ising.couplings)} couplings;"
+            f" 1 to {limits.spins_max} and up to {limits.couplings_max} are possible"
+        )
+    # SPEC PRB-04: A problem's depth MUST be 1..`depth_max`.
+    if not 1 <= depth <= limits.depth_max:
+        raise InvalidDepth(f"the depth is 1 to {limits.depth_max}, not {depth}")
+    try:
+        problem = read_ising(ising)
+    # SPEC PRB-02: A posted Ising record MUST be canonical.
+    except InvalidProblem as error:
+        raise InvalidIsing(str(error)) from error
+    # SPEC PRB-06: A deadline MUST be above the block's height, by at most `lifetime_blocks_max`.
+    if not env.number < terms.deadline <= env.number + limits.lifetime_blocks_max:
+        raise InvalidDeadline(
+            f"the deadline {terms.deadline} is not in the {limits.lifetime_blocks_max} blocks to come"
+        )
+    # SPEC PRB-07: A bounty MUST be at least the existential deposit.
+    if terms.bounty < env.params.money.existential_deposit_planck:
+        raise BountyTooSmall(f"a bounty of {terms.bounty} planck is below the existential deposit")
+    # SPEC PRB-08: A target energy MUST NOT be below the offset minus the sum of all absolute coefficients.
+    if terms.target_energy < compute_energy_bound(problem):
+        raise TargetOutOfReach(f"no solution has the energy {terms.target_energy} or less")
+    # SPEC PRB-09: At most `open_max` problems MAY be open or solved at a time.
+    if OPEN_COUNT.get(env.state) >= limits.open_max:
+        raise TooManyOpen(f"{limits.open_max} problems are open")
+    return problem
+
+
+def _compute_figures(env: Environment, problem: IsingProblem, order: tuple[int, ...], depth: int) -> OrderFigures:
+    try:
+        return compute_order_figures(problem, order, depth, env.params)
+    # SPEC PRB-05: A measurement order MUST name every spin exactly once.
+    except VmInvalidOrder as error:
+        raise InvalidOrder(str(error)) from error
+
+
+def _compute_deposit(params: Params, instance: Instance) -> int:
+    # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each instance byte.
+    size = len(codec_of(Instance).encode(instance))
+    return params.money.deposit_base_planck + params.money.deposit_per_byte_planck * size
+
+
+# ---- invariants
+
+
+def check_invariants(state: Overlay, params: Params) -> None:
+    """Refuse a state whose holds, instances or counts do not fit the problems."""
+    held: dict[bytes, list[int]] = {}
+    count = 0
+    for number, record in RECORDS.iterate(state):
+        is_live = record.status in (ProblemStatus.Open, ProblemStatus.Solved)
+        if is_live != (INSTANCES.find(state, number) is not None):
+            raise InvariantBroken(f"problem {number} is {record.status.name} and its instance does not fit that")
+        if is_live:
+            count += 1
+            sums = held.setdefault(record.poster, [0, 0, 0])
+            for reason, amount in enumerate((record.bounty, record.work_budget, record.deposit)):
+                sums[reason] += amount
+    if count != OPEN_COUNT.get(state):
+        raise InvariantBroken(f"{count} problems are not closed, the state counts {OPEN_COUNT.get(state)}")
+    actual = {who: _sums(items) for who, items in HOLDS.iterate(state)}
+    if actual != held:
+        raise InvariantBroken("the holds differ from what the problems need")
+
+
+def _sums(items: tuple[IdAmount, ...]) -> list[int]:
+    amounts = {item.id: item.amount for item in items}
+    return [amounts.get(reason, 0) for reason in HoldReason]
+
+
+def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
+    """Return what clients read from the metadata."""
+    money, limits = params.money, params.problem
+    rows = (
+        ("DepositBase", U128, money.deposit_base_planck),
+        ("DepositPerByte", U128, money.deposit_per_byte_planck),
+        ("SpinsMax", U32, limits.spins_max),
+        ("CouplingsMax", U32, limits.couplings_max),
+        ("DepthMax", U32, limits.depth_max),
+        ("LifetimeBlocksMax", U32, limits.lifetime_blocks_max),
+    )
+    return tuple(
+        ConstantMeta(name=name, annotation=kind, value=codec_of_alias(kind).encode(value)) for name, kind, value in rows
+    )
+
+
+PROBLEMS = Pallet(
+    name=NAME,
+    index=6,
+    storage=(NEXT_ID, OPEN_COUNT, RECORDS, INSTANCES, AGENDA),
+    events=(Posted, OrderImproved, SolutionImproved, Solved, BountyPaid, Expired, Cancelled),
+    errors=(
+        InvalidIsing,
+        ProblemTooLarge,
+        InvalidDepth,
+        InvalidOrder,
+        InvalidDeadline,
+        BountyTooSmall,
+        TargetOutOfReach,
+        TooManyOpen,
+        UnknownProblem,
+        NotPoster,
+        NotOpen,
+        OrderNotBetter,
+    ),
+    calls=(post, cancel, post_order),
+    constants=make_constants,
+    on_initialize=on_initialize,
+    check_invariants=check_invariants,
+)

@@ -1,0 +1,177 @@
+"""What the chain stores about a problem, and how a posted Ising record becomes one that can be struck.
+
+Terms:
+    instance: the Ising record with its measurement order, the large part; removed when the problem is closed.
+    strike gas: gas of one pool strike; 0 for a problem that is "bounty only".
+    order cost: the integer by which two measurement orders are compared, cut off at 2^64 - 1.
+
+Everything here is a pure function of its arguments.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, nonmember
+from functools import lru_cache
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from chain.params import Params
+from chain.scale import codec_of
+from chain.scale_shapes import I32, I64, U8, U16, U32, U64, U128, AccountId, Limit
+from consensus.context import PoolProblem
+from consensus.core_problem import compute_core_gas
+from consensus.work import is_poolable
+from vm.gas import compute_gas
+from vm.law import InvalidLaw, compute_law
+from vm.order import compute_live_profile, compute_order_cost
+from vm.problem import IsingProblem, NotStrikeable, check_problem, check_strikeable
+from vm.schedule import compile_schedule
+
+SPINS_LIMIT = 4096
+COUPLINGS_LIMIT = 1 << 20
+SOLUTION_BYTES_LIMIT = SPINS_LIMIT // 8
+ORDER_COST_MAX = 2**64 - 1
+# More live qubits than this exceed any ticket's gas, so their schedule need not be compiled.
+LIVE_QUBITS_STRIKEABLE_MAX = 28
+
+
+class Ising(msgspec.Struct, frozen=True, kw_only=True):
+    """An Ising energy as it is posted: couplings (i, j, J) sorted by (i, j), i < j, J not zero."""
+
+    offset: I64
+    fields: Annotated[tuple[I32, ...], Limit(SPINS_LIMIT)]
+    couplings: Annotated[tuple[tuple[U16, U16, I32], ...], Limit(COUPLINGS_LIMIT)]
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """The large part of a problem."""
+
+    ising: Ising
+    order: Annotated[tuple[U16, ...], Limit(SPINS_LIMIT)]
+
+
+class ProblemStatus(IntEnum):
+    """How far a problem got."""
+
+    scale_path = nonmember(("matchstrike_runtime", "ProblemStatus"))
+    Open = 0
+    Solved = 1
+    Paid = 2
+    Expired = 3
+    Cancelled = 4
+
+
+class Solution(msgspec.Struct, frozen=True, kw_only=True):
+    """The best solution so far.
+
+    Attributes:
+        bits: One bit a spin, spin i at bit i % 8 of byte i // 8; bit 0 is spin +1.
+        height: The block that brought it.
+    """
+
+    solver: AccountId
+    energy: I64
+    height: U32
+    bits: Annotated[bytes, Limit(SOLUTION_BYTES_LIMIT)]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The small part of a problem, kept for a while after it is closed.
+
+    Attributes:
+        deposit: What the poster has on hold for the state's bytes; 0 once closed.
+        deadline: The last block that may bring a solution.
+        closed_at: The block that paid, refunded or cancelled it; 0 until then.
+        strike_gas: Gas of one pool strike, 0 when bounty only.
+    """
+
+    poster: AccountId
+    status: ProblemStatus
+    spins: U32
+    couplings: U32
+    depth: U8
+    bounty: U128
+    target_energy: I64
+    deadline: U32
+    work_budget: U128
+    price_per_gas: U128
+    deposit: U128
+    posted_at: U32
+    closed_at: U32
+    strike_gas: U64
+    order_cost: U64
+    best: Solution | None
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the poster offers."""
+
+    scale_path: ClassVar[tuple[str, ...]] = ("matchstrike_runtime", "Terms")
+    bounty: U128
+    target_energy: I64
+    deadline: U32
+    work_budget: U128
+    price_per_gas: U128
+
+
+class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a measurement order is worth."""
+
+    strike_gas: int
+    order_cost: int
+
+
+def make_ising(problem: IsingProblem) -> Ising:
+    """Return the record that posts a problem."""
+    return Ising(offset=problem.offset, fields=problem.fields, couplings=problem.couplings)
+
+
+def read_ising(ising: Ising) -> IsingProblem:
+    """Return the checked problem of a posted record.
+
+    Raises:
+        InvalidProblem: the record is not canonical or out of bounds.
+    """
+    problem = IsingProblem(n=len(ising.fields), offset=ising.offset, fields=ising.fields, couplings=ising.couplings)
+    check_problem(problem)
+    return problem
+
+
+def compute_energy_bound(problem: IsingProblem) -> int:
+    """Return an energy that no solution falls below."""
+    return problem.offset - sum(map(abs, problem.fields)) - sum(abs(weight) for _, _, weight in problem.couplings)
+
+
+def compute_order_figures(problem: IsingProblem, order: tuple[int, ...], depth: int, params: Params) -> OrderFigures:
+    """Return the strike gas and the order cost of a measurement order.
+
+    Raises:
+        InvalidOrder: not a permutation of the problem's qubits.
+    """
+    cost = min(compute_order_cost(problem, order, depth), ORDER_COST_MAX)
+    return OrderFigures(strike_gas=_compute_strike_gas(problem, order, depth, params), order_cost=cost)
+
+
+@lru_cache(maxsize=16)
+def make_pool_problem(problem_id: int, instance: bytes, depth: int, strike_gas: int) -> PoolProblem:
+    """Return what strikes need of a stored problem, from the instance's bytes."""
+    record = codec_of(Instance).decode(instance)
+    problem = read_ising(record.ising)
+    law = compute_law(problem, depth)
+    return PoolProblem(problem_id=problem_id, problem=problem, depth=depth, order=record.order, law=law, gas=strike_gas)
+
+
+def _compute_strike_gas(problem: IsingProblem, order: tuple[int, ...], depth: int, params: Params) -> int:
+    try:
+        check_strikeable(problem)
+        compute_law(problem, depth)
+    except (NotStrikeable, InvalidLaw):
+        return 0
+    if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_STRIKEABLE_MAX:
+        return 0
+    work = params.work
+    gas = compute_gas(compile_schedule(problem, order, depth), work.shots)
+    core = compute_core_gas(bytes(32), work.core_qubits, work.shots)  # the same for every core problem of n spins
+    # SPEC PRB-01: A problem whose ticket would weigh more than `ticket_gas_max` MUST be bounty only.
+    return gas if is_poolable(core, gas, problem.n, work) else 0

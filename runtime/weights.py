@@ -1,0 +1,25 @@
+"""Weights: what a call may cost, in picoseconds of reference time, as integers.
+
+How they were measured: each call a few thousand times in blocks on one core of the reference machine (2 vCPU Xeon of
+the Sapphire Rapids kind, Python 3.11), with its share of state root and store, then rounded up to two digits. The base
+of an extrinsic holds decoding, signature check, nonce, fee and its events. A weight need not be exact: it bounds a
+block and prices a call.
+
+Source: Substrate's convention, 10^12 of reference time are one second.
+"""
+
+from __future__ import annotations
+
+PER_MICROSECOND = 1_000_000
+BASE_BLOCK = 2_000 * PER_MICROSECOND
+BASE_EXTRINSIC = 75 * PER_MICROSECOND
+TRANSFER = 50 * PER_MICROSECOND
+TRANSFER_ALL = 55 * PER_MICROSECOND
+REMARK = 2 * PER_MICROSECOND
+REMARK_PER_BYTE = 1_000
+TIMESTAMP_SET = 5 * PER_MICROSECOND
+SOLUTION = 2_000 * PER_MICROSECOND
+POST_BASE = 2_000 * PER_MICROSECOND
+POST_PER_COUPLING = 60 * PER_MICROSECOND
+ORDER_PER_SPIN = 60 * PER_MICROSECOND
+CANCEL = 200 * PER_MICROSECOND
