@@ -40,9 +40,10 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compute_largest_target(params: WorkParams) -> int:
-    """Return the easiest target, so that target * weight never exceeds 2^256 - 1."""
-    # SPEC TGT-03: The largest target MUST be floor((2^256 - 1) / ticket_gas_max).
-    return (2**256 - 1) // params.ticket_gas_max
+    """Return the easiest target, so that target * weight never exceeds 2^256 - 1 where targets move."""
+    # SPEC TGT-03: The largest target MUST be floor((2^256 - 1) / ticket_gas_max); with target_fixed, 2^256 - 1, so
+    # that every ticket wins.
+    return 2**256 - 1 if params.target_fixed else (2**256 - 1) // params.ticket_gas_max
 
 
 def compute_initial_target(params: WorkParams) -> int:

@@ -39,111 +39,111 @@ class WrongValue(InvalidBlock):
 class DigestMalformed(InvalidBlock):
     """Log items other than author, work and seal, in this order."""
 
-    rule = "WRK-01"
+    rule: ClassVar[str] = "WRK-01"
 
 
 class WorkDigestMalformed(InvalidBlock):
     """Bytes of the work item that are not its canonical SCALE."""
 
-    rule = "WRK-02"
+    rule: ClassVar[str] = "WRK-02"
 
 
 class WrongHeight(WrongValue):
     """A height that does not follow the parent's."""
 
-    rule = "WRK-03"
-    field = "height"
+    rule: ClassVar[str] = "WRK-03"
+    field: ClassVar[str] = "height"
 
 
 class WrongParent(WrongValue):
     """A block that is judged against a parent other than its own."""
 
-    rule = "WRK-04"
-    field = "parent hash"
+    rule: ClassVar[str] = "WRK-04"
+    field: ClassVar[str] = "parent hash"
 
 
 class WrongCoreEpoch(WrongValue):
     """A core epoch other than that of the height."""
 
-    rule = "WRK-05"
-    field = "core epoch"
+    rule: ClassVar[str] = "WRK-05"
+    field: ClassVar[str] = "core epoch"
 
 
 class UnknownProblem(InvalidBlock):
     """A named problem that may not be struck on this parent."""
 
-    rule = "WRK-06"
+    rule: ClassVar[str] = "WRK-06"
 
 
 class WrongWeight(WrongValue):
     """A weight other than the gas of the ticket."""
 
-    rule = "WRK-07"
-    field = "weight"
+    rule: ClassVar[str] = "WRK-07"
+    field: ClassVar[str] = "weight"
 
 
 class WeightTooLarge(InvalidBlock):
     """A ticket dearer than the chain accepts."""
 
-    rule = "WRK-08"
+    rule: ClassVar[str] = "WRK-08"
 
 
 class WrongTarget(WrongValue):
     """A target other than that of the parent's state."""
 
-    rule = "TGT-01"
-    field = "target"
+    rule: ClassVar[str] = "TGT-01"
+    field: ClassVar[str] = "target"
 
 
 class TargetOutOfBounds(InvalidBlock):
     """A target of zero or above the largest target."""
 
-    rule = "TGT-02"
+    rule: ClassVar[str] = "TGT-02"
 
 
 class TimestampTooOld(InvalidBlock):
     """A timestamp that does not exceed the median of the last ancestors' timestamps."""
 
-    rule = "TIME-01"
+    rule: ClassVar[str] = "TIME-01"
 
 
 class SealMissing(InvalidBlock):
     """A header whose last log item is no seal."""
 
-    rule = "SEAL-01"
+    rule: ClassVar[str] = "SEAL-01"
 
 
 class SealMalformed(InvalidBlock):
     """Bytes of the seal that are not its canonical SCALE."""
 
-    rule = "SEAL-02"
+    rule: ClassVar[str] = "SEAL-02"
 
 
 class WrongPoolSize(WrongValue):
     """Pool shots of another length than the problem's shots have."""
 
-    rule = "SEAL-03"
-    field = "length of the pool shots"
+    rule: ClassVar[str] = "SEAL-03"
+    field: ClassVar[str] = "length of the pool shots"
 
 
 class TicketAboveTarget(InvalidBlock):
     """A ticket that did not win."""
 
-    rule = "SEAL-04"
+    rule: ClassVar[str] = "SEAL-04"
 
 
 class WrongCoreShots(WrongValue):
     """A core hash other than that of the shots which the core strikes give."""
 
-    rule = "SEAL-05"
-    field = "core hash"
+    rule: ClassVar[str] = "SEAL-05"
+    field: ClassVar[str] = "core hash"
 
 
 class WrongPoolShots(WrongValue):
     """Pool shots other than those which the pool strike gives."""
 
-    rule = "SEAL-06"
-    field = "pool shots"
+    rule: ClassVar[str] = "SEAL-06"
+    field: ClassVar[str] = "pool shots"
 
 
 class TooFarAhead(Exception):
