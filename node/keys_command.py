@@ -34,7 +34,6 @@ F = TypeVar("F", bound=Callable[..., object])
 
 NODE_KEY_FILE = "secret_ed25519"
 INVALID = "Invalid phrase/URI given"
-_CHAIN_IDS = {"": "local", "dev": "development", "development": "development", "local": "local", "testnet": "testnet"}
 
 
 @click.group()
@@ -253,18 +252,14 @@ def read_chain_id(chain: str) -> str:
     Raises:
         click.UsageError: neither.
     """
-    known = _CHAIN_IDS.get(chain)
-    if known is not None:
-        return known
-    if not os.path.isfile(chain):
-        raise click.UsageError(f"{chain!r} is no chain: use dev, local, testnet or the file of a chain spec")
+    # imported here because they load the whole runtime, which no other key command needs
+    from genesis.chain_spec import InvalidChainSpec
+    from genesis.presets import load_chain_spec
+
     try:
-        chain_id = json.loads(Path(chain).read_bytes())["id"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise click.UsageError(f"{chain!r} is no chain spec: it is not JSON with an id") from None
-    if not isinstance(chain_id, str) or not chain_id or "/" in chain_id or chain_id in {".", ".."}:
-        raise click.UsageError(f"{chain!r} is no chain spec: its id cannot be the name of a folder")
-    return chain_id
+        return load_chain_spec(chain).id
+    except InvalidChainSpec as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _print_report(text: str, password: str | None, network: int | None, output_type: str) -> None:

@@ -13,6 +13,7 @@ from chain.ss58 import PREFIX_SUBSTRATE, InvalidAddress, encode_address
 from matchstrike.commands.failure import KEY, CommandFailed
 from matchstrike.commands.keyring import guard, keys_option, password_option, read_password, unlock_account
 from matchstrike.commands.session import emit, output_option
+from matchstrike.commands.wallet_chain import balance, transfer
 from rpc.api import Json
 from wallet.accounts import DEV_NAMES, Account, AccountFolder, AskPassword
 
@@ -162,6 +163,10 @@ def remove(name: str, yes: bool, keys_dir: Path) -> None:
         raise CommandFailed("nothing was deleted")
     guard(lambda: folder.remove(name))
     click.echo(f"{name} was deleted", err=True)
+
+
+wallet.add_command(balance)
+wallet.add_command(transfer)
 
 
 def _make_ask(name: str, password_file: Path | None) -> AskPassword:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from chain.ed25519 import public_of
 from chain.mnemonic import DEV_PHRASE, entropy_of
 from chain.peer_id import decode_peer_id
 from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
+from genesis.chain_spec import format_chain_spec
+from genesis.presets import make_local
 from node.keys_command import key
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "keys" / "ed25519_dev_keys.json").read_text())
@@ -174,7 +177,7 @@ def test_insert_writes_the_file_that_substrate_writes(tmp_path: Path) -> None:
         "--scheme",
         "ed25519",
     )
-    path = tmp_path / "chains" / "development" / "keystore" / ("6772616e" + ALICE["public"][2:])
+    path = tmp_path / "chains" / "dev" / "keystore" / ("6772616e" + ALICE["public"][2:])
     assert path.read_text() == '"//Alice"'
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
@@ -196,21 +199,18 @@ def test_insert_refuses_what_it_cannot_store(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "{}", "nonsense", '{"id": "../x"}', '{"id": ".."}', '{"id": 5}', "[" * 90000]
-)
-def test_insert_refuses_a_chain_spec_without_a_usable_id(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["[]", "{}", "nonsense", '{"id": "../x"}'])
+def test_insert_refuses_a_chain_spec_that_no_node_would_start(tmp_path: Path, content: str) -> None:
     path = tmp_path / "spec.json"
     path.write_text(content)
-    assert (
-        "is no chain spec"
-        in run("insert", "--suri", "//Alice", "--key-type", "gran", "--chain", str(path), exit_code=2).output
-    )
+    base = ("insert", "--suri", "//Alice", "--key-type", "gran", "-d", str(tmp_path / "base"))
+    run(*base, "--chain", str(path), exit_code=2)
+    assert not (tmp_path / "base").exists()
 
 
 def test_insert_takes_the_chain_from_a_spec(tmp_path: Path) -> None:
     path = tmp_path / "spec.json"
-    path.write_text('{"id": "own_chain"}')
+    path.write_bytes(format_chain_spec(replace(make_local(), id="own_chain")))
     run("insert", "-d", str(tmp_path), "--chain", str(path), "--key-type", "gran", stdin="//Alice\n")
     assert (tmp_path / "chains" / "own_chain" / "keystore").is_dir()
 
@@ -228,7 +228,7 @@ def test_a_node_key_is_written_to_a_file_or_where_nodes_look(tmp_path: Path) -> 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert run("inspect-node-key", "--file", str(path)).stdout == made.stderr
     run("generate-node-key", "--base-path", str(tmp_path), "--chain", "dev")
-    key_path = tmp_path / "chains" / "development" / "network" / "secret_ed25519"
+    key_path = tmp_path / "chains" / "dev" / "network" / "secret_ed25519"
     before = key_path.read_bytes()
     assert (
         "already there" in run("generate-node-key", "--base-path", str(tmp_path), "--chain", "dev", exit_code=1).output
