@@ -41,7 +41,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         live: Number of live qubits while the step runs.
         introduced: Positions of the qubits introduced by this step, ascending.
         fields: (position, qubit) of the field terms applied.
-        couplings: (position, position, J) of the couplings applied.
+        couplings: (position, position, J, label, label) of the couplings applied, the step's qubit first.
+        sweep: Whether all remaining phases of the layer are applied.
         measured: Whether the qubit is then measured (layer = depth).
     """
 
@@ -51,17 +52,28 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     live: int
     introduced: tuple[int, ...]
     fields: tuple[tuple[int, int], ...]
-    couplings: tuple[tuple[int, int, int], ...]
+    couplings: tuple[tuple[int, int, int, int, int], ...]
+    sweep: bool
     measured: bool
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of a circuit, and the largest number of live qubits."""
+    """The steps of a circuit.
+
+    Attributes:
+        n: Number of qubits.
+        depth: Number of layers.
+        order: Labels in the order of measurement.
+        steps: In the order of execution.
+        suffix: The step that sweeps the last layer: from it on, qubits are only mixed and measured, in pairs.
+        live_qubits_max: Largest number of live qubits.
+    """
 
     n: int
     depth: int
     order: tuple[int, ...]
     steps: tuple[Step, ...]
+    suffix: int
     live_qubits_max: int
 
 
@@ -95,6 +107,7 @@ def compile_schedule(problem: IsingProblem, order: tuple[int, ...], depth: int) 
         depth=depth,
         order=order,
         steps=tuple(compiler.steps),
+        suffix=next(k for k, step in enumerate(compiler.steps) if step.sweep and step.measured),
         live_qubits_max=max(step.live for step in compiler.steps),
     )
 
@@ -135,7 +148,8 @@ class _Compiler:
 
     def _emit(self, layer: int, qubit: int) -> None:
         targets = [] if self.swept[layer] else [qubit]
-        if not self.swept[layer] and self.outstanding[layer - 1] == 0:
+        sweep = not self.swept[layer] and self.outstanding[layer - 1] == 0
+        if sweep:
             targets = [self.order[r] for r in self.live if self.passed[self.order[r]] == layer - 1]
             self.swept[layer] = True
         self.steps.append(
@@ -147,6 +161,7 @@ class _Compiler:
                 introduced=tuple(sorted(self._get_position(q) for q in self.fresh)),
                 fields=tuple((self._get_position(q), q) for q in targets),
                 couplings=self._collect_couplings(layer, targets),
+                sweep=sweep,
                 measured=layer == self.depth,
             )
         )
@@ -154,14 +169,15 @@ class _Compiler:
         if layer == self.depth:
             self.live.remove(self.rank[qubit])
 
-    def _collect_couplings(self, layer: int, targets: list[int]) -> tuple[tuple[int, int, int], ...]:
+    def _collect_couplings(self, layer: int, targets: list[int]) -> tuple[tuple[int, int, int, int, int], ...]:
         """Return the couplings of `targets` to qubits that have not passed `layer`, each once."""
         done: set[int] = set()
         terms = []
         for q in targets:
             for other in self.neighbours[q]:
                 if self.passed[other] == layer - 1 and other not in done:
-                    terms.append((self._get_position(q), self._get_position(other), self.couplings[q][other]))
+                    places = (self._get_position(q), self._get_position(other))
+                    terms.append((*places, self.couplings[q][other], q, other))
             done.add(q)
         return tuple(terms)
 
