@@ -1,0 +1,94 @@
+"""The miner's search is the definition of a ticket, only faster, and its lottery is fair."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from consensus.digest import WorkSeal
+from consensus.pool_energy import find_best_shot
+from consensus.ticket import SearchResult, TicketJob, make_ticket_job, run_ticket, search_tickets
+from tests.support.mining import PARAMS, TICKETS_PER_WIN, make_context, make_pool_problem, make_template, replace
+from vm.problem import compute_energies, compute_energy, make_problem, unpack_shots
+
+
+def make_job(*, pool: bool) -> TicketJob:
+    """Return the job of a valid template."""
+    context = make_context(make_pool_problem() if pool else None)
+    return make_ticket_job(make_template(context), context, PARAMS)
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_a_search_finds_the_first_ticket_that_wins(pool: bool) -> None:
+    job = make_job(pool=pool)
+    first = next(index for index in range(5000) if run_ticket(job, index).value < job.limit)
+    ticket = run_ticket(job, first)
+    result = search_tickets(job, 0, 5000)
+    assert result.win == WorkSeal(index=first, core_hash=ticket.core_hash, pool_shots=ticket.pool_shots)
+    assert result.tickets == first + 1
+    assert result.is_last
+    if first:
+        assert search_tickets(job, 0, first).win is None
+    assert search_tickets(job, 0, 0) == SearchResult(win=None, tickets=0, best_energy=None, best_shot=None)
+
+
+def test_a_search_reports_the_best_shot_of_its_pool_strikes() -> None:
+    job = replace(make_job(pool=True), limit=0)
+    assert job.pool is not None
+    result = search_tickets(job, 10, 20)
+    shots = np.concatenate([unpack_shots(run_ticket(job, index).pool_shots, 9) for index in range(10, 30)])
+    assert (result.win, result.tickets) == (None, 20)
+    assert result.best_energy == compute_energies(job.pool.problem, shots).min()
+    assert result.best_shot is not None
+    assert compute_energy(job.pool.problem, unpack_shots(result.best_shot, 9)[0]) == result.best_energy
+
+
+def test_without_a_pool_problem_there_is_no_best_shot() -> None:
+    result = search_tickets(replace(make_job(pool=False), limit=0), 0, 3)
+    assert (result.best_energy, result.best_shot, result.tickets, result.is_last) == (None, None, 3, False)
+
+
+@pytest.mark.parametrize("n", [5, 40, 300])
+def test_the_best_shot_is_exact_for_dense_and_sparse_problems(n: int) -> None:
+    """Largest strikeable coefficients, more shots than a block."""
+    rng = np.random.default_rng(n)
+    couplings = [(i, int(j), int(rng.integers(-4096, 4097))) for i in range(n) for j in rng.integers(0, n, 3) if i != j]
+    problem = make_problem(n, couplings, fields=[int(h) for h in rng.integers(-4096, 4097, n)], offset=-(2**40))
+    strikes = [rng.integers(0, 2, (700, n)).astype(np.uint8) for _ in range(3)]
+    best = find_best_shot(problem, strikes)
+    energies = compute_energies(problem, np.concatenate(strikes))
+    assert best is not None
+    assert best.energy == energies.min()
+    row = np.concatenate(strikes)[int(energies.argmin())]
+    assert (unpack_shots(best.shot, n)[0] == row).all()
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_a_job_and_its_result_cross_to_another_process(pool: bool) -> None:
+    job = make_job(pool=pool)
+    again = pickle.loads(pickle.dumps(job))
+    assert again == job
+    result = search_tickets(again, 0, 300)
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_the_chance_of_a_ticket_is_proportional_to_its_weight() -> None:
+    """Chi-square over jobs of three weights under one target; fixed headers, so the outcome is fixed too."""
+    tickets = 3000
+    target = 2**256 // (TICKETS_PER_WIN * 10_000)
+    chi_square = 0.0
+    for weight in (5_000, 10_000, 40_000):
+        job = replace(make_job(pool=False), limit=target * weight)
+        wins = sum(run_ticket(job, index).value < job.limit for index in range(tickets))
+        expected = tickets * weight / (TICKETS_PER_WIN * 10_000)
+        chi_square += (wins - expected) ** 2 / (expected * (1 - expected / tickets))
+    assert chi_square < 11.34  # 99 % of three degrees of freedom
+
+
+def test_tickets_are_uniform_numbers() -> None:
+    """The values of 4000 tickets in 16 equal cells: chi-square below the 99.9 % point of 15 degrees of freedom."""
+    job = make_job(pool=False)
+    cells = np.bincount([run_ticket(job, index).value >> 252 for index in range(4000)], minlength=16)
+    assert ((cells - 250) ** 2 / 250).sum() < 37.7
