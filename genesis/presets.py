@@ -32,12 +32,12 @@ ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
 
 def make_development() -> ChainSpec:
     """Return the chain of `--dev`: one node, small core problem, a block every 3 s."""
-    return _make_spec("Development", "dev", "Development", Params())
+    return _make_spec("Development", "dev", "Development", Params(work=WorkParams(target_initial_divisor=10)))
 
 
 def make_local() -> ChainSpec:
     """Return the chain of a few nodes on one machine."""
-    return _make_spec("Local Testnet", "local", "Local", Params())
+    return _make_spec("Local Testnet", "local", "Local", Params(work=WorkParams(target_initial_divisor=40)))
 
 
 def make_testnet() -> ChainSpec:
@@ -46,6 +46,7 @@ def make_testnet() -> ChainSpec:
         core_qubits=18,
         ticket_gas_max=3_000_000_000,
         epoch_blocks=600,
+        target_initial_divisor=30,
         block_target_ms=15_000,
         half_life_ms=600_000,
         final_depth=20,

@@ -66,7 +66,8 @@ class BlockExecution:
                 pallet.on_initialize(self.env)
         self._multiplier = NEXT_FEE_MULTIPLIER.get(state)
         self._signing = SigningFacts(state, params, number=facts.number, genesis_hash=facts.genesis_hash)
-        self._infos: dict[tuple[int, DispatchClass], DispatchInfo] = {}
+        self._fees: dict[tuple[int, int], int] = {}
+        self._successes: dict[tuple[int, DispatchClass], ExtrinsicSuccess] = {}
 
     def apply_extrinsic(self, raw: bytes, *, signature_checked: bool = False) -> ApplyOutcome:
         """Add one extrinsic to the block and return what it did; a failed call is in the outcome.
@@ -132,7 +133,7 @@ class BlockExecution:
             raise BadMandatory(f"the inherent {entry.pallet}.{call.name} failed: {name}: {failure}") from failure
         weight = call.compute_weight(arguments)
         self._weight_mandatory += weight + BASE_EXTRINSIC
-        env.deposit_event(ExtrinsicSuccess(dispatch_info=self._get_info(weight, call.dispatch_class)))
+        env.deposit_event(self._get_success(weight, call.dispatch_class))
         return ApplyOutcome(weight=weight)
 
     def _apply_signed(
@@ -148,7 +149,7 @@ class BlockExecution:
         info = get_payer(env.state, signed)
         length = len(extrinsic.raw)
         self._check_room(weight, length)
-        fee = compute_fee(self.params, self._multiplier, weight=weight, length=length, tip=signed.tip).total
+        fee = self._compute_base_fee(weight, length) + signed.tip
         check_payable(self.params, info, fee)
         charge(env, signer, info, fee)
         self._has_signed = True
@@ -166,11 +167,11 @@ class BlockExecution:
         else:
             outcome = ApplyOutcome(fee=fee, weight=weight)
         settle(env, signer, fee, signed.tip)
-        dispatch_info = self._get_info(weight, DispatchClass.Normal)
+        success = self._get_success(weight, DispatchClass.Normal)
         if outcome.error is None:
-            env.deposit_event(ExtrinsicSuccess(dispatch_info=dispatch_info))
+            env.deposit_event(success)
         else:
-            env.deposit_event(ExtrinsicFailed(dispatch_error=outcome.error, dispatch_info=dispatch_info))
+            env.deposit_event(ExtrinsicFailed(dispatch_error=outcome.error, dispatch_info=success.dispatch_info))
         return outcome
 
     def _check_signed(
@@ -197,12 +198,20 @@ class BlockExecution:
         if self._bytes_used + length > self._bytes_max:
             raise ExhaustsResources("the block has no bytes left for this extrinsic")
 
-    def _get_info(self, weight: int, dispatch_class: DispatchClass) -> DispatchInfo:
-        info = self._infos.get((weight, dispatch_class))
-        if info is None:
+    def _compute_base_fee(self, weight: int, length: int) -> int:
+        fee = self._fees.get((weight, length))
+        if fee is None:
+            details = compute_fee(self.params, self._multiplier, weight=weight, length=length, tip=0)
+            fee = self._fees[weight, length] = details.total
+        return fee
+
+    def _get_success(self, weight: int, dispatch_class: DispatchClass) -> ExtrinsicSuccess:
+        event = self._successes.get((weight, dispatch_class))
+        if event is None:
             total = Weight(ref_time=weight + BASE_EXTRINSIC)
-            info = self._infos[weight, dispatch_class] = DispatchInfo(weight=total, dispatch_class=dispatch_class)
-        return info
+            info = DispatchInfo(weight=total, dispatch_class=dispatch_class)
+            event = self._successes[weight, dispatch_class] = ExtrinsicSuccess(dispatch_info=info)
+        return event
 
 
 def decode_call(raw: bytes) -> tuple[Extrinsic, CallEntry, tuple[object, ...]]:
@@ -211,18 +220,31 @@ def decode_call(raw: bytes) -> tuple[Extrinsic, CallEntry, tuple[object, ...]]:
     Raises:
         Malformed: the bytes are not canonical, or name no call.
     """
-    # SPEC RUN-09: An extrinsic MUST be canonical SCALE of the version 4 and name a call of this runtime.
     try:
         extrinsic = decode_extrinsic(raw)
-        entry = get_calls().get(extrinsic.call[:2])
-        if entry is None:
-            raise Malformed(f"no call has the index 0x{extrinsic.call[:2].hex()}")
-        arguments, end = entry.call.codec.decode_prefix(extrinsic.call, 2)
     except CodecError as error:
         raise Malformed(f"the extrinsic does not decode: {error}") from error
+    entry, arguments = resolve_call(extrinsic)
+    return extrinsic, entry, arguments
+
+
+def resolve_call(extrinsic: Extrinsic) -> tuple[CallEntry, tuple[object, ...]]:
+    """Return the call of a decoded extrinsic and its arguments.
+
+    Raises:
+        Malformed: the bytes are not canonical, or name no call.
+    """
+    # SPEC RUN-09: An extrinsic MUST be canonical SCALE of the version 4 and name a call of this runtime.
+    entry = get_calls().get(extrinsic.call[:2])
+    if entry is None:
+        raise Malformed(f"no call has the index 0x{extrinsic.call[:2].hex()}")
+    try:
+        arguments, end = entry.call.codec.decode_prefix(extrinsic.call, 2)
+    except CodecError as error:
+        raise Malformed(f"the arguments of {entry.pallet}.{entry.call.name} do not decode: {error}") from error
     if end != len(extrinsic.call):
         raise Malformed(f"{len(extrinsic.call) - end} bytes follow the call {entry.pallet}.{entry.call.name}")
-    return extrinsic, entry, cast("tuple[object, ...]", arguments)
+    return entry, cast("tuple[object, ...]", arguments)
 
 
 def check_signable(entry: CallEntry) -> None:

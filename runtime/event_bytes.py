@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from chain.scale import encode_compact
 from runtime.environment import FINALIZATION
 from runtime.outcomes import EventRow
+from runtime.pallets.system import ExtrinsicSuccess
 from runtime.runtime import get_events
 
 _NO_TOPICS = b"\x00"
@@ -18,13 +19,22 @@ _NO_TOPICS = b"\x00"
 def encode_events(rows: Sequence[EventRow]) -> bytes:
     """Return the bytes of `Vec<EventRecord>`."""
     events = get_events()
+    shared: dict[int, bytes] = {}  # bytes of the success events, of which a block has few distinct objects
     parts = [encode_compact(len(rows))]
     last, prefix = None, b""
     for phase, event in rows:
         if phase != last:
             last, prefix = phase, encode_phase(phase)
-        entry = events[type(event)]
-        parts += (prefix, entry.prefix, entry.codec.encode(event), _NO_TOPICS)
+        kind = type(event)
+        if kind is ExtrinsicSuccess:
+            data = shared.get(id(event))
+            if data is None:
+                entry = events[kind]
+                data = shared[id(event)] = entry.prefix + entry.codec.encode(event) + _NO_TOPICS
+            parts += (prefix, data)
+        else:
+            entry = events[kind]
+            parts += (prefix, entry.prefix, entry.codec.encode(event), _NO_TOPICS)
     return b"".join(parts)
 
 

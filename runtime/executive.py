@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from chain.block import Block
-from chain.extrinsic import make_bare
+from chain.extrinsic import Extrinsic, make_bare
 from chain.header import Digest, Header, make_unsealed
 from chain.params import Params
 from chain.state_view import StateView
 from chain.substrate_types import RuntimeVersion
 from consensus.context import WorkContext
-from consensus.digest import read_author, read_work
+from consensus.digest import AUTHOR_BYTES, WorkDigest, make_digest, read_author, read_work
 from consensus.errors import InvalidBlock
 from runtime.block_execution import BlockExecution, IsSignatureChecked
 from runtime.environment import BlockFacts
-from runtime.outcomes import BlockOutcome, ImportedBlock
+from runtime.outcomes import ApplyOutcome, BlockOutcome, ImportedBlock, ValidTransaction
 from runtime.pallets.system import BLOCK_HASH
 from runtime.pallets.timestamp import NotSet
 from runtime.pallets.timestamp import set as set_timestamp
 from runtime.pallets.work import solution as bring_solution
+from runtime.pool import FeeQuote, query_fee, validate_transaction
 from runtime.runtime import encode_call, make_metadata
 from runtime.storage import Overlay
 from runtime.validity import InvalidTransaction
@@ -193,6 +194,35 @@ class Runtime:
                 f"the state has the root 0x{root.hex()}, the header says 0x{checked.block.header.state_root.hex()}"
             )
         return ImportedBlock(block=checked.block, outcome=outcome)
+
+    def validate_transaction(
+        self, view: StateView, extrinsic: Extrinsic, *, head: Header, signature_checked: bool = False
+    ) -> ValidTransaction:
+        """Return under which conditions the block after `head` may hold an extrinsic; see runtime.pool.
+
+        Raises:
+            InvalidTransaction: it may not.
+        """
+        facts = (self.params, self.get_genesis_hash(Overlay(view), head))
+        return validate_transaction(view, extrinsic, head=head, facts=facts, signature_checked=signature_checked)
+
+    def query_fee(self, view: StateView, raw: bytes) -> FeeQuote:
+        """Return what an extrinsic would weigh and cost now.
+
+        Raises:
+            Malformed: the bytes are no extrinsic of this runtime.
+        """
+        return query_fee(view, raw, self.params)
+
+    def dry_run(self, view: StateView, raw: bytes, *, head: Header) -> ApplyOutcome:
+        """Return what an extrinsic would do as the first of the block after `head`.
+
+        Raises:
+            InvalidTransaction: it may not be in that block.
+        """
+        work = WorkDigest(problem=None, core_epoch=0, weight=0, target=0, timestamp_ms=0)
+        digest = make_digest(bytes(AUTHOR_BYTES), work)
+        return self.start_block(view, head, number=head.number + 1, digest=digest).apply_extrinsic(raw)
 
     def get_work_context(self, view: StateView, parent: Header, problem_id: int | None) -> WorkContext:
         """Return what judges the seal of the block after `parent`, from the state after `parent`."""
