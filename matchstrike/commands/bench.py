@@ -1,0 +1,15 @@
+"""`matchstrike bench`: measures this machine; every figure that the documents state comes from here."""
+
+from __future__ import annotations
+
+import click
+
+from matchstrike.commands.bench_chain import bench_chain
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine. Rates are per CPU second, so that other work on the machine disturbs them little."""
+
+
+bench.add_command(bench_chain)
