@@ -65,21 +65,28 @@ def remove_bits(x, positions):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def expand_(re, im, introduced, size, out_re, out_im):
-    """Copy a register into one of `size` in which the introduced positions (ascending) exist."""
+def expand_(re, im, introduced, places, size, out_re, out_im):
+    """Copy a register into one of `size` in which the introduced positions (ascending) exist.
+
+    Args:
+        places: Where each amplitude of a tile comes from, or empty if tiles are copied as they are.
+    """
     width = min(size, TILE)
-    places = np.empty(TILE, np.int64)
-    for j in range(width):
-        places[j] = remove_bits(j, introduced)
     for base in range(0, size, width):
         start = remove_bits(base, introduced)
-        if places[width - 1] == width - 1:
+        if len(places) == 0:
             out_re[base : base + width] = re[start : start + width]
             out_im[base : base + width] = im[start : start + width]
         else:
-            for j in range(width):
-                out_re[base + j] = re[start + places[j]]
-                out_im[base + j] = im[start + places[j]]
+            gather_(re[start:], places, out_re[base : base + width])
+            gather_(im[start:], places, out_im[base : base + width])
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
+def gather_(values, places, out):
+    """Set out[j] to values[places[j]]."""
+    for j in range(len(out)):
+        out[j] = values[places[j]]
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
@@ -144,14 +151,16 @@ def weigh_tile_(ar, ai, br, bi, cosines, sines, t, r0, i0, r1, i1, w0, w1):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def weigh_step_(re, im, introduced, live, cosines, sines, highs, t, out_re, out_im, lanes):
+def weigh_step_(re, im, introduced, places, live, cosines, sines, highs, t, out_re, out_im, lanes, source):
     """Introduce qubits, rotate by the top qubit's phases, mix the top qubit, and weigh both halves.
 
     Args:
         re, im: The register before the introductions.
         introduced: Positions of the new qubits, ascending; the top one may be among them.
+        places: Where each amplitude of a tile of one half comes from, or empty.
         cosines, sines: Factors: a tile for each setting of the qubits at `highs`.
         out_re, out_im: Where the mixed register of 2^live goes.
+        lanes, source: Scratch, float64[4, TILE] each.
 
     Returns:
         The two weights, summed like those of `weigh_two_`.
@@ -166,21 +175,16 @@ def weigh_step_(re, im, introduced, live, cosines, sines, highs, t, out_re, out_
     w0, w1 = lanes[0, :width], lanes[1, :width]
     for j in range(width):
         w0[j], w1[j] = 0.0, 0.0
-    gather = len(fresh) > 0 and (1 << fresh[0]) < width
-    places = np.empty(TILE, np.int64)
-    source = np.empty((4, TILE))
-    if gather:
-        for j in range(width):
-            places[j] = remove_bits(j, fresh)
     for base in range(0, half, width):
         x = remove_bits(base, fresh)
         y = x + other
         z = base + half
         factor = get_setting(base, highs) * width
-        if gather:
-            for j in range(width):
-                source[0, j], source[1, j] = re[x + places[j]], im[x + places[j]]
-                source[2, j], source[3, j] = re[y + places[j]], im[y + places[j]]
+        if len(places) > 0:
+            gather_(re[x:], places, source[0, :width])
+            gather_(im[x:], places, source[1, :width])
+            gather_(re[y:], places, source[2, :width])
+            gather_(im[y:], places, source[3, :width])
             ar, ai, br, bi = source[0, :width], source[1, :width], source[2, :width], source[3, :width]
         else:
             ar, ai, br, bi = re[x : x + width], im[x : x + width], re[y : y + width], im[y : y + width]

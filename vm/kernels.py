@@ -6,7 +6,7 @@ tree of measured bits. A register alternates between two buffers; when the shots
 branch is copied aside and resumed later.
 
 Terms:
-    program: (steps, news, fields, couplings, highs, order), see `vm.program`.
+    program: (steps, news, fields, couplings, highs, order, places), see `vm.program`.
     angles: (gammas, dressing, ts, frames): int64 gamma of each layer, int64 dressing phase of each qubit, float64 t of
         each layer and qubit, int64 frame bit of each qubit before each layer (and after the last).
     frame: bit flips that mixers left to be remembered: 1 if the register's bit of a qubit is inverted.
@@ -31,8 +31,8 @@ from vm.tail_kernels import COLUMNS, TAIL_BITS, choose_bit, descend_
 
 # columns of a program's step rows
 LAYER, QUBIT, POSITION, LIVE, MEASURED, SWEEP, NEW, NEW_END, FIELD, FIELD_END = range(10)
-COUPLING, COUPLING_END, HIGH, HIGH_END, FACTOR, FACTOR_SIZE = range(10, 16)
-STEP_COLUMNS = 16
+COUPLING, COUPLING_END, HIGH, HIGH_END, PLACE, PLACE_END, FACTOR, FACTOR_SIZE = range(10, 18)
+STEP_COLUMNS = 18
 
 SCALE_LIMIT = 2.0**128
 SCALE_STEP = 2.0**-64
@@ -83,7 +83,7 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
         sizes: int64[4]: live_qubits_max, suffix step, factors kept, largest table of factors not kept.
         planes: Scratch, float64[planes * (2^live_qubits_max + GAP)], 2 planes for each buffer in use.
     """
-    steps, _, _, _, _, order = program
+    steps, _, _, _, _, order, _ = program
     ts, frames = angles[2], angles[3]
     count, n = uniforms.shape
     depth = len(ts)
@@ -97,6 +97,8 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
         measuring[0][rank] = ts[depth - 1, order[rank]]
         measuring[1][rank] = frames[depth, order[rank]]
     lanes = np.empty((4, TILE))
+    source = np.empty((4, TILE))
+    spare = np.empty(count, np.int64)
     columns = make_columns(count)
     members = np.arange(count)
     stack = np.empty((count + 1, 5), np.int64)  # step, rank, first, last, live
@@ -117,7 +119,15 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
                     re, im = get_planes(planes, 0, 0, live, size_max)
                 elif row[NEW] < row[NEW_END]:
                     side, start, live = 1 - side, 0, row[LIVE]
-                    expand_(re, im, program[1][row[NEW] : row[NEW_END]], 1 << live, out_re, out_im)
+                    expand_(
+                        re,
+                        im,
+                        program[1][row[NEW] : row[NEW_END]],
+                        program[6][row[PLACE] : row[PLACE_END]],
+                        1 << live,
+                        out_re,
+                        out_im,
+                    )
                     re, im = out_re, out_im
                 step = run_unmeasured_(program, step, table, angles, re, im, phase, slope, factors, sizes, held)
                 continue
@@ -127,6 +137,7 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
                 re,
                 im,
                 program[1][row[NEW] : row[NEW_END]],
+                program[6][row[PLACE] : row[PLACE_END]],
                 row[LIVE],
                 factors[0, begin : begin + row[FACTOR_SIZE]],
                 factors[1, begin : begin + row[FACTOR_SIZE]],
@@ -135,10 +146,11 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
                 out_re,
                 out_im,
                 lanes,
+                source,
             )
             side, live = 1 - side, row[LIVE] - 1
             half = 1 << live
-            cut = split_two_(members[first:last], rank, measuring, uniforms, shots, w0, w1)
+            cut = split_two_(members[first:last], rank, measuring, uniforms, shots, w0, w1, spare)
             scale_(out_re[:half], out_im[:half], w0)
             scale_(out_re[half:], out_im[half:], w1)
             rank += 1
@@ -156,7 +168,15 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
         re, im = get_planes(planes, side, start, live, size_max)
         if row[NEW] < row[NEW_END] and step > 0:
             out_re, out_im = get_planes(planes, 1 - side, 0, row[LIVE], size_max)
-            expand_(re, im, program[1][row[NEW] : row[NEW_END]], 1 << row[LIVE], out_re, out_im)
+            expand_(
+                re,
+                im,
+                program[1][row[NEW] : row[NEW_END]],
+                program[6][row[PLACE] : row[PLACE_END]],
+                1 << row[LIVE],
+                out_re,
+                out_im,
+            )
             re, im = out_re, out_im
         elif step == 0:
             re, im = get_planes(planes, 0, 0, row[LIVE], size_max)
@@ -208,10 +228,9 @@ def make_pending(steps, count):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def split_two_(members, rank, measuring, uniforms, shots, w0, w1):
+def split_two_(members, rank, measuring, uniforms, shots, w0, w1, spare):
     """Draw one bit for each member; move the members whose register bit is 0 to the front and return their number."""
     _, flips, order = measuring
-    ones = np.empty(len(members), np.int64)
     zeros = 0
     for k in range(len(members)):
         shot = members[k]
@@ -221,8 +240,8 @@ def split_two_(members, rank, measuring, uniforms, shots, w0, w1):
             members[zeros] = shot
             zeros += 1
         else:
-            ones[k - zeros] = shot
-    members[zeros:] = ones[: len(members) - zeros]
+            spare[k - zeros] = shot
+    members[zeros:] = spare[: len(members) - zeros]
     return zeros
 
 
@@ -276,7 +295,7 @@ def run_unmeasured_(program, step, table, angles, re, im, phase, slope, factors,
 @njit(cache=True, fastmath=False, error_model="numpy")
 def sweep_(program, step, table, angles, re, im, phase, slope, held):
     """Apply all phases of a sweep, any terms on any positions."""
-    steps, _, fields, couplings, _, _ = program
+    steps, _, fields, couplings, _, _, _ = program
     row = steps[step]
     gammas, dressing, _, frames = angles
     live, layer = row[LIVE], row[LAYER]
@@ -324,7 +343,7 @@ def fill_factors_(program, step, table, angles, phase, slope, factors, begin):
 
     Of a measured (top) qubit, the phases are those of its bit 0; its bit 1 has their negatives.
     """
-    steps, _, fields, couplings, highs, _ = program
+    steps, _, fields, couplings, highs, _, _ = program
     row = steps[step]
     gammas, dressing, _, frames = angles
     layer, qubit = row[LAYER], row[QUBIT]
