@@ -115,11 +115,58 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     price_per_gas: U128
 
 
+class Deed(IntEnum):
+    """What the agenda asks for."""
+
+    scale_path = nonmember(("matchstrike_runtime", "Deed"))
+    Pay = 0
+    Expire = 1
+    Forget = 2
+
+
+class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One deed at one height."""
+
+    deed: Deed
+    problem: U64
+
+
 class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What a measurement order is worth."""
 
     strike_gas: int
     order_cost: int
+
+
+class ProblemSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a posted problem is, and what is held for that."""
+
+    spins: int
+    couplings: int
+    depth: int
+    deposit: int
+
+
+def make_record(poster: bytes, terms: Terms, sizes: ProblemSizes, figures: OrderFigures, *, posted_at: int) -> Problem:
+    """Return the record of a problem that was just posted."""
+    return Problem(
+        poster=poster,
+        status=ProblemStatus.Open,
+        spins=sizes.spins,
+        couplings=sizes.couplings,
+        depth=sizes.depth,
+        bounty=terms.bounty,
+        target_energy=terms.target_energy,
+        deadline=terms.deadline,
+        work_budget=terms.work_budget,
+        price_per_gas=terms.price_per_gas,
+        deposit=sizes.deposit,
+        posted_at=posted_at,
+        closed_at=0,
+        strike_gas=figures.strike_gas,
+        order_cost=figures.order_cost,
+        best=None,
+    )
 
 
 def make_ising(problem: IsingProblem) -> Ising:

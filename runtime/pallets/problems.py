@@ -15,57 +15,54 @@ an instance, a closed one has none; `OpenCount` counts the problems that are not
 
 from __future__ import annotations
 
-from enum import IntEnum, nonmember
-from typing import ClassVar
-
 import msgspec
 from msgspec.structs import replace
 
 from chain.metadata import ConstantMeta
 from chain.params import Params
-from chain.scale import codec_of, codec_of_alias
+from chain.scale import codec_of_alias
 from chain.scale_shapes import I64, U8, U16, U32, U64, U128, AccountId
-from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
+from runtime.dispatch import InvariantBroken, Pallet, call
 from runtime.environment import Environment
 from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold, release
+from runtime.problem_checks import (
+    BountyTooSmall,
+    InvalidDeadline,
+    InvalidDepth,
+    InvalidIsing,
+    InvalidOrder,
+    NotOpen,
+    NotPoster,
+    OrderNotBetter,
+    ProblemTooLarge,
+    TargetOutOfReach,
+    TooManyOpen,
+    UnknownProblem,
+    check_ising,
+    check_order,
+    check_terms,
+    compute_deposit,
+)
 from runtime.problem_records import (
+    AgendaItem,
+    Deed,
     Instance,
     Ising,
-    OrderFigures,
     Problem,
+    ProblemSizes,
     ProblemStatus,
     Solution,
     Terms,
-    compute_energy_bound,
-    compute_order_figures,
+    make_record,
     read_ising,
 )
 from runtime.storage import Overlay, StorageMap, StorageValue
 from runtime.weights import CANCEL, ORDER_PER_SPIN, POST_BASE, POST_PER_COUPLING
-from vm.problem import InvalidProblem, IsingProblem
-from vm.schedule import InvalidOrder as VmInvalidOrder
 
 # ---- parameters
 
 NAME = "Problems"
 CLOSED_BLOCKS_KEPT = 100_000
-
-
-class Deed(IntEnum):
-    """What the agenda asks for."""
-
-    scale_path = nonmember(("matchstrike_runtime", "Deed"))
-    Pay = 0
-    Expire = 1
-    Forget = 2
-
-
-class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One deed at one height."""
-
-    deed: Deed
-    problem: U64
-
 
 # ---- storage
 
@@ -144,80 +141,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
     burnt: U128
 
 
-# ---- errors
-
-
-class InvalidIsing(ModuleFailure):
-    """The Ising record is not canonical, or a coefficient is out of bounds."""
-
-    rule: ClassVar[str] = "PRB-02"
-
-
-class ProblemTooLarge(ModuleFailure):
-    """The problem has more spins or couplings than this chain takes, or none."""
-
-    rule: ClassVar[str] = "PRB-03"
-
-
-class InvalidDepth(ModuleFailure):
-    """The depth is zero or more than this chain takes."""
-
-    rule: ClassVar[str] = "PRB-04"
-
-
-class InvalidOrder(ModuleFailure):
-    """The measurement order does not name every spin once."""
-
-    rule: ClassVar[str] = "PRB-05"
-
-
-class InvalidDeadline(ModuleFailure):
-    """The deadline is not in the future, or too far in it."""
-
-    rule: ClassVar[str] = "PRB-06"
-
-
-class BountyTooSmall(ModuleFailure):
-    """The bounty is below the existential deposit, so that it could not be paid to everybody."""
-
-    rule: ClassVar[str] = "PRB-07"
-
-
-class TargetOutOfReach(ModuleFailure):
-    """No solution can have the target energy."""
-
-    rule: ClassVar[str] = "PRB-08"
-
-
-class TooManyOpen(ModuleFailure):
-    """The chain has as many open problems as it takes."""
-
-    rule: ClassVar[str] = "PRB-09"
-
-
-class UnknownProblem(ModuleFailure):
-    """No problem has this number."""
-
-    rule: ClassVar[str] = "PRB-10"
-
-
-class NotPoster(ModuleFailure):
-    """Only the poster may cancel."""
-
-    rule: ClassVar[str] = "PRB-11"
-
-
-class NotOpen(ModuleFailure):
-    """The problem takes no solutions, orders or cancellation any more."""
-
-    rule: ClassVar[str] = "PRB-12"
-
-
-class OrderNotBetter(ModuleFailure):
-    """The measurement order does not cost less than the present one."""
-
-    rule: ClassVar[str] = "PRB-13"
-
+# ---- errors: runtime.problem_checks
 
 # ---- calls
 
@@ -232,40 +156,24 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
 
     Bounty, work budget and a deposit for the state's bytes go on hold. Without an order, spins are measured in order.
     """
-    problem = _check_post(env, ising, depth, terms)
+    problem = check_ising(env.params, ising, depth)
+    check_terms(env.params, problem, terms, number=env.number)
+    # SPEC PRB-09: At most `open_max` problems MAY be open or solved at a time.
+    if OPEN_COUNT.get(env.state) >= env.params.problem.open_max:
+        raise TooManyOpen(f"{env.params.problem.open_max} problems are open")
     chosen = order or tuple(range(problem.n))
-    figures = _compute_figures(env, problem, chosen, depth)
+    figures = check_order(env.params, problem, chosen, depth)
     number = NEXT_ID.get(env.state)
     instance = Instance(ising=ising, order=chosen)
-    deposit = _compute_deposit(env.params, instance)
+    deposit = compute_deposit(env.params, instance)
     hold(env, origin, HoldReason.ProblemBounty, terms.bounty)
     hold(env, origin, HoldReason.ProblemWorkBudget, terms.work_budget)
     hold(env, origin, HoldReason.ProblemDeposit, deposit)
     NEXT_ID.set(env.state, number + 1)
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) + 1)
     INSTANCES.set(env.state, number, instance)
-    RECORDS.set(
-        env.state,
-        number,
-        Problem(
-            poster=origin,
-            status=ProblemStatus.Open,
-            spins=problem.n,
-            couplings=len(problem.couplings),
-            depth=depth,
-            bounty=terms.bounty,
-            target_energy=terms.target_energy,
-            deadline=terms.deadline,
-            work_budget=terms.work_budget,
-            price_per_gas=terms.price_per_gas,
-            deposit=deposit,
-            posted_at=env.number,
-            closed_at=0,
-            strike_gas=figures.strike_gas,
-            order_cost=figures.order_cost,
-            best=None,
-        ),
-    )
+    sizes = ProblemSizes(spins=problem.n, couplings=len(problem.couplings), depth=depth, deposit=deposit)
+    RECORDS.set(env.state, number, make_record(origin, terms, sizes, figures, posted_at=env.number))
     _schedule(env, terms.deadline + 1, Deed.Expire, number)
     env.deposit_event(
         Posted(
@@ -305,7 +213,7 @@ def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, 
     """Give a problem a cheaper measurement order; anybody may."""
     record = get_open(env.state, problem)
     instance = INSTANCES.get(env.state, problem)
-    figures = _compute_figures(env, read_ising(instance.ising), order, record.depth)
+    figures = check_order(env.params, read_ising(instance.ising), order, record.depth)
     # SPEC PRB-13: A new measurement order MUST cost less, and MUST NOT raise the gas of a strike or forbid it.
     is_dearer = record.strike_gas > 0 and not 0 < figures.strike_gas <= record.strike_gas
     if figures.order_cost >= record.order_cost or is_dearer:
@@ -405,53 +313,6 @@ def _close(env: Environment, problem: int, record: Problem, status: ProblemStatu
 
 def _schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
     AGENDA.set(env.state, height, (*AGENDA.get(env.state, height), AgendaItem(deed=deed, problem=problem)))
-
-
-def _check_post(env: Environment, ising: Ising, depth: int, terms: Terms) -> IsingProblem:
-    limits = env.params.problem
-    # SPEC PRB-03: A problem MUST have 1..`spins_max` spins and at most `couplings_max` couplings.
-    if not 1 <= len(ising.fields) <= limits.spins_max or len(ising.couplings) > limits.couplings_max:
-        raise ProblemTooLarge(
-            f"{len(ising.fields)} spins and {len(ising.couplings)} couplings;"
-            f" 1 to {limits.spins_max} and up to {limits.couplings_max} are possible"
-        )
-    # SPEC PRB-04: A problem's depth MUST be 1..`depth_max`.
-    if not 1 <= depth <= limits.depth_max:
-        raise InvalidDepth(f"the depth is 1 to {limits.depth_max}, not {depth}")
-    try:
-        problem = read_ising(ising)
-    # SPEC PRB-02: A posted Ising record MUST be canonical.
-    except InvalidProblem as error:
-        raise InvalidIsing(str(error)) from error
-    # SPEC PRB-06: A deadline MUST be above the block's height, by at most `lifetime_blocks_max`.
-    if not env.number < terms.deadline <= env.number + limits.lifetime_blocks_max:
-        raise InvalidDeadline(
-            f"the deadline {terms.deadline} is not in the {limits.lifetime_blocks_max} blocks to come"
-        )
-    # SPEC PRB-07: A bounty MUST be at least the existential deposit.
-    if terms.bounty < env.params.money.existential_deposit_planck:
-        raise BountyTooSmall(f"a bounty of {terms.bounty} planck is below the existential deposit")
-    # SPEC PRB-08: A target energy MUST NOT be below the offset minus the sum of all absolute coefficients.
-    if terms.target_energy < compute_energy_bound(problem):
-        raise TargetOutOfReach(f"no solution has the energy {terms.target_energy} or less")
-    # SPEC PRB-09: At most `open_max` problems MAY be open or solved at a time.
-    if OPEN_COUNT.get(env.state) >= limits.open_max:
-        raise TooManyOpen(f"{limits.open_max} problems are open")
-    return problem
-
-
-def _compute_figures(env: Environment, problem: IsingProblem, order: tuple[int, ...], depth: int) -> OrderFigures:
-    try:
-        return compute_order_figures(problem, order, depth, env.params)
-    # SPEC PRB-05: A measurement order MUST name every spin exactly once.
-    except VmInvalidOrder as error:
-        raise InvalidOrder(str(error)) from error
-
-
-def _compute_deposit(params: Params, instance: Instance) -> int:
-    # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each instance byte.
-    size = len(codec_of(Instance).encode(instance))
-    return params.money.deposit_base_planck + params.money.deposit_per_byte_planck * size
 
 
 # ---- invariants

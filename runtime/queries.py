@@ -1,0 +1,138 @@
+"""What RPC and the explorer read from a state: records, nothing else.
+
+Every function takes the view of one block; nothing is cached.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chain.params import Params
+from chain.state_view import StateView
+from chain.substrate_types import AccountInfo
+from consensus.asert import compute_largest_target
+from consensus.core_problem import compute_core_gas, compute_epoch
+from consensus.fork_choice import compute_final_height
+from consensus.work import compute_block_work
+from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, IdAmount
+from runtime.pallets.problems import INSTANCES, OPEN_COUNT, RECORDS
+from runtime.pallets.system import ACCOUNT, BLOCK_HASH, NUMBER
+from runtime.pallets.timestamp import NOW
+from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER
+from runtime.pallets.work import NEXT_TARGET, compute_miner_reward
+from runtime.problem_records import Instance, Problem, ProblemStatus
+from runtime.storage import Overlay
+from runtime.work_context import get_core_seed
+
+
+class ProblemRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem with its number; `instance` is None once it is closed, or where it was not asked for."""
+
+    problem_id: int
+    record: Problem
+    instance: Instance | None = None
+
+    @property
+    def is_bounty_only(self) -> bool:
+        """True if no strike may run on it."""
+        return self.record.strike_gas == 0
+
+
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An account with its holds; `spendable` leaves the existential deposit."""
+
+    info: AccountInfo
+    holds: tuple[IdAmount, ...]
+    spendable: int
+
+
+class WorkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the work of the next block is.
+
+    Attributes:
+        difficulty: Gas that a block takes on average.
+        expected_tickets: How many tickets without a pool problem that is.
+        reward_planck: What the author of the next block earns beside fees.
+    """
+
+    height: int
+    timestamp_ms: int
+    target: int
+    target_max: int
+    difficulty: int
+    core_epoch: int
+    core_seed: bytes
+    core_gas: int
+    expected_tickets: int
+    reward_planck: int
+    open_problems: int
+    total_issuance: int
+    fee_multiplier: int
+
+
+def list_problems(view: StateView, *, only_open: bool = False) -> tuple[ProblemRow, ...]:
+    """Return the problems by number, without their instances."""
+    rows = [
+        ProblemRow(problem_id=number, record=record)
+        for number, record in RECORDS.iterate(view)
+        if not only_open or record.status is ProblemStatus.Open
+    ]
+    return tuple(sorted(rows, key=lambda row: row.problem_id))
+
+
+def get_problem(view: StateView, problem_id: int) -> ProblemRow | None:
+    """Return a problem with its instance, or None."""
+    state = Overlay(view)
+    record = RECORDS.find(state, problem_id)
+    if record is None:
+        return None
+    return ProblemRow(problem_id=problem_id, record=record, instance=INSTANCES.find(state, problem_id))
+
+
+def get_account(view: StateView, account: bytes, params: Params) -> AccountRow:
+    """Return an account; one that does not exist has zeros."""
+    state = Overlay(view)
+    info = ACCOUNT.get(state, account)
+    spendable = max(info.data.free - params.money.existential_deposit_planck, 0)
+    return AccountRow(info=info, holds=HOLDS.get(state, account), spendable=spendable)
+
+
+def get_nonce(view: StateView, account: bytes) -> int:
+    """Return an account's next nonce, not counting what waits in a pool."""
+    return ACCOUNT.get(Overlay(view), account).nonce
+
+
+def get_final_height(view: StateView, params: Params) -> int:
+    """Return the height of the highest final block on this block's chain."""
+    return compute_final_height(NUMBER.get(Overlay(view)), params.work)
+
+
+def get_work_status(view: StateView, params: Params, genesis_hash: bytes) -> WorkStatus:
+    """Return what the work of the block after this state is."""
+    state = Overlay(view)
+    height = NUMBER.get(state) + 1
+    epoch = compute_epoch(height, params.work)
+    target = NEXT_TARGET.get(state)
+    seed = get_core_seed(state, epoch, genesis_hash)
+    core_gas = compute_core_gas(seed, params.work.core_qubits, params.work.shots)
+    difficulty = compute_block_work(target)
+    return WorkStatus(
+        height=height,
+        timestamp_ms=NOW.get(state),
+        target=target,
+        target_max=compute_largest_target(params.work),
+        difficulty=difficulty,
+        core_epoch=epoch,
+        core_seed=seed,
+        core_gas=core_gas,
+        expected_tickets=max(difficulty // core_gas, 1),
+        reward_planck=compute_miner_reward(params.money, height),
+        open_problems=OPEN_COUNT.get(state),
+        total_issuance=TOTAL_ISSUANCE.get(state),
+        fee_multiplier=NEXT_FEE_MULTIPLIER.get(state),
+    )
+
+
+def find_block_hash(view: StateView, number: int) -> bytes | None:
+    """Return the hash of a recent ancestor of this state's block, or None."""
+    return BLOCK_HASH.find(Overlay(view), number)
