@@ -15,28 +15,28 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 EMPTY = bytes(32)
-_LEAF = blake2b(digest_size=32, person=b"leaf")
-_NODE = blake2b(digest_size=32, person=b"node")
-_PLAIN = blake2b(digest_size=32)
+_LEAF_HASHER = blake2b(digest_size=32, person=b"leaf")
+NODE_HASHER = blake2b(digest_size=32, person=b"node")
+_PLAIN_HASHER = blake2b(digest_size=32)
 
 
 def compute_value_hash(value: bytes) -> bytes:
     """Return blake2b-256 of `value` (also the hash of a key)."""
-    hasher = _PLAIN.copy()
+    hasher = _PLAIN_HASHER.copy()
     hasher.update(value)
     return hasher.digest()
 
 
 def compute_leaf_hash(entry: bytes) -> bytes:
     """Return the hash of the leaf `key hash | value hash`."""
-    hasher = _LEAF.copy()
+    hasher = _LEAF_HASHER.copy()
     hasher.update(entry)
     return hasher.digest()
 
 
 def compute_inner_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node; one side may be EMPTY."""
-    hasher = _NODE.copy()
+    hasher = NODE_HASHER.copy()
     hasher.update(left + right)
     return hasher.digest()
 
@@ -53,12 +53,17 @@ def compute_subtree(entries: Sequence[bytes], depth: int) -> bytes:
     if len(entries) == 1:
         return compute_leaf_hash(entries[0])
     # SPEC STA-02: A subtree of more leaves MUST be hashed from its two halves, also when one of them is empty.
-    fork = get_shared_bits(entries[0], entries[-1])
-    middle = bisect_left(entries, _get_split(entries[-1], fork))
-    node = compute_inner_hash(compute_subtree(entries[:middle], fork + 1), compute_subtree(entries[middle:], fork + 1))
-    path = int.from_bytes(entries[0][:32], "big")
+    first, last = int.from_bytes(entries[0][:32], "big"), int.from_bytes(entries[-1][:32], "big")
+    fork = 256 - (first ^ last).bit_length()
+    if len(entries) == 2:
+        node = compute_inner_hash(compute_leaf_hash(entries[0]), compute_leaf_hash(entries[1]))
+    else:
+        shift = 255 - fork
+        middle = bisect_left(entries, (last >> shift << shift).to_bytes(32, "big"))
+        left, right = compute_subtree(entries[:middle], fork + 1), compute_subtree(entries[middle:], fork + 1)
+        node = compute_inner_hash(left, right)
     for level in range(fork - 1, depth - 1, -1):
-        node = compute_inner_hash(EMPTY, node) if path >> (255 - level) & 1 else compute_inner_hash(node, EMPTY)
+        node = compute_inner_hash(EMPTY, node) if first >> (255 - level) & 1 else compute_inner_hash(node, EMPTY)
     return node
 
 
@@ -71,9 +76,3 @@ def get_shared_bits(left: bytes, right: bytes) -> int:
 def get_bit(key_hash: bytes, level: int) -> int:
     """Return the bit that decides at `level`: 0 goes left, 1 goes right."""
     return key_hash[level >> 3] >> (7 - (level & 7)) & 1
-
-
-def _get_split(right: bytes, fork: int) -> bytes:
-    """Return the smallest key hash on the right of the fork: the bits of `right` up to and with the fork's 1."""
-    shift = 255 - fork
-    return (int.from_bytes(right[:32], "big") >> shift << shift).to_bytes(32, "big")

@@ -6,6 +6,9 @@ Terms:
 
 Every read verifies checksums, so a flipped bit is an error and never a wrong value. LevelDB's repair is never used: it
 was measured to break the atomicity of batches (12 of 30 damaged logs came back with half a block).
+
+Settings, by the CPU a block of 2,000 changed keys costs at 100,000 accounts, compaction included: 65 ms with LevelDB's
+own (4 MB write buffer, snappy), 50 with a buffer of 16 MB, 41 without compression too. Hashes do not compress.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from chain.store import BatchEntry, StoreClosed, StoreDamaged, StoreError, get_r
 from node.chain_layout import ADVICE
 
 CACHE_BYTES = 64 * 2**20
+WRITE_BUFFER_BYTES = 16 * 2**20
 BLOOM_BITS = 10
 DATABASE_FILES = ("*.ldb", "*.sst", "*.log", "MANIFEST-*")
 
@@ -147,7 +151,9 @@ def _open(path: Path, *, paranoid_checks: bool, cache_bytes: int) -> plyvel.DB:
         create_if_missing=True,
         paranoid_checks=paranoid_checks,
         lru_cache_size=cache_bytes,
+        write_buffer_size=WRITE_BUFFER_BYTES,
         bloom_filter_bits=BLOOM_BITS,
+        compression=None,
     )
 
 
