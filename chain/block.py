@@ -61,12 +61,12 @@ def decode_block(data: bytes, *, bytes_max: int) -> Block:
     if len(data) > bytes_max:
         raise BlockTooLarge(f"a block of {len(data)} bytes; at most {bytes_max} are allowed")
     header, position = decode_header_prefix(data, 0)
-    count, position = _decode_compact(data, position)
+    count, position = decode_compact(data, position, 4)
     if count > len(data) - position:
         raise LimitExceeded(f"{count} extrinsics do not fit into {len(data) - position} bytes")
     extrinsics: list[bytes] = []
     for _ in range(count):
-        length, start = _decode_compact(data, position)
+        length, start = decode_compact(data, position, 4)
         if start + length > len(data):
             raise UnexpectedEnd("the bytes end inside an extrinsic")
         extrinsics.append(data[position : start + length])
@@ -90,9 +90,3 @@ def check_body(block: Block) -> None:
         raise InvalidBody(
             f"the body has the root 0x{actual.hex()}, the header says 0x{block.header.extrinsics_root.hex()}"
         )
-
-
-def _decode_compact(data: bytes, start: int) -> tuple[int, int]:
-    if start >= len(data):
-        raise UnexpectedEnd("the bytes end inside a block")
-    return decode_compact(data, start, 4)

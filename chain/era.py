@@ -31,6 +31,7 @@ class Era(msgspec.Struct, frozen=True, kw_only=True):
 
 
 IMMORTAL = Era()
+_PERIODS = frozenset(1 << power for power in range(2, 17))
 
 
 def make_era(period: int, current: int) -> Era:
@@ -53,10 +54,16 @@ def compute_death(era: Era, current: int) -> int | None:
 
 
 def encode_era(era: Era) -> bytes:
-    """Return one byte for immortal, two for mortal."""
-    if era.is_immortal:
+    """Return one byte for immortal, two for mortal.
+
+    Raises:
+        InvalidEra: a period or phase that has no bytes; `make_era` gives only such that have.
+    """
+    if era == IMMORTAL:
         return b"\x00"
     quantum = max(era.period >> 12, 1)
+    if era.period not in _PERIODS or not 0 <= era.phase < era.period or era.phase % quantum:
+        raise InvalidEra(f"no era has the period {era.period} and the phase {era.phase}")
     code = min(max(era.period.bit_length() - 2, 1), 15) | (era.phase // quantum) << 4
     return code.to_bytes(2, "little")
 

@@ -105,8 +105,10 @@ def decode_extrinsic(raw: bytes) -> Extrinsic:
         InvalidExtrinsic: wrong version; UnsupportedAddress; UnsupportedScheme.
         CodecError: the bytes are not canonical.
     """
-    length, start = _decode_length(raw)
-    if start + length != len(raw):
+    length, start = decode_compact(raw, 0, 4)
+    if start + length > len(raw):
+        raise UnexpectedEnd(f"an extrinsic of {len(raw) - start} bytes says that it has {length}")
+    if start + length < len(raw):
         raise TrailingBytes(f"an extrinsic of {len(raw) - start} bytes says that it has {length}")
     if length == 0:
         raise UnexpectedEnd("an extrinsic without bytes")
@@ -126,8 +128,8 @@ def decode_extrinsic(raw: bytes) -> Extrinsic:
         raise UnsupportedScheme(f"a signature has the scheme {raw[start + 34]} instead of 0 (ed25519)")
     body = start + 99
     era, end = decode_era(raw, body)
-    nonce, end = _decode_compact(raw, end, 4)
-    tip, end = _decode_compact(raw, end, 16)
+    nonce, end = decode_compact(raw, end, 4)
+    tip, end = decode_compact(raw, end, 16)
     signed = Signature(
         signer=raw[start + 2 : start + 34], signature=raw[start + 35 : body], era=era, nonce=nonce, tip=tip
     )
@@ -172,15 +174,3 @@ def compute_signing_payload(call: bytes, extra: bytes, context: SigningContext) 
 
 def _with_length(body: bytes) -> bytes:
     return encode_compact(len(body)) + body
-
-
-def _decode_length(raw: bytes) -> tuple[int, int]:
-    if not raw:
-        raise UnexpectedEnd("an extrinsic without bytes")
-    return decode_compact(raw, 0, 4)
-
-
-def _decode_compact(raw: bytes, start: int, size_max: int) -> tuple[int, int]:
-    if start >= len(raw):
-        raise UnexpectedEnd("the bytes end inside an extrinsic's extensions")
-    return decode_compact(raw, start, size_max)

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, TypeAlias, cast
 import msgspec
 
 from chain.hashing import blake2b_256
-from chain.scale import Codec, CodecError, codec_of_alias
+from chain.scale import Codec, CodecError, LimitExceeded, TrailingBytes, UnexpectedEnd, codec_of_alias
 from chain.scale_shapes import H256, Bytes4, CompactU32, Enum
 
 POW_ENGINE = b"pow_"
@@ -27,6 +27,12 @@ class InvalidHeader(CodecError):
     """Bytes that are no header."""
 
     rule: ClassVar[str] = "HDR-01"
+
+
+class MisplacedSeal(InvalidHeader):
+    """More than one seal, or a seal with log items after it."""
+
+    rule: ClassVar[str] = "HDR-02"
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,21 +131,31 @@ def decode_header(data: bytes) -> Header:
     """Return the header whose bytes are exactly `data`.
 
     Raises:
-        InvalidHeader: the bytes are too many.
+        InvalidHeader: too many bytes; MisplacedSeal.
         CodecError: the bytes are no canonical header.
     """
-    # SPEC HDR-01: An encoded header MUST NOT exceed 16384 bytes.
-    if len(data) > HEADER_BYTES_MAX:
-        raise InvalidHeader(f"a header of {len(data)} bytes is too large")
-    return _HEADER.decode(data)
+    header, end = decode_header_prefix(data, 0)
+    if end != len(data):
+        raise TrailingBytes(f"{len(data) - end} bytes follow a header")
+    return header
 
 
 def decode_header_prefix(data: bytes, start: int) -> tuple[Header, int]:
-    """Return the header that begins at `start` and where it ends."""
-    header, end = _HEADER.decode_prefix(data, start)
-    if end - start > HEADER_BYTES_MAX:
-        raise InvalidHeader(f"a header of {end - start} bytes is too large")
-    return header, end
+    """Return the header that begins at `start` and where it ends; see `decode_header`."""
+    # SPEC HDR-01: An encoded header MUST NOT exceed 16384 bytes.
+    window = data[start : start + HEADER_BYTES_MAX + 1]
+    try:
+        header, size = _HEADER.decode_prefix(window, 0)
+    except (UnexpectedEnd, LimitExceeded) as error:
+        if len(window) <= HEADER_BYTES_MAX:
+            raise
+        raise InvalidHeader(f"a header of more than {HEADER_BYTES_MAX} bytes") from error
+    if size > HEADER_BYTES_MAX:
+        raise InvalidHeader(f"a header of {size} bytes is too large")
+    # SPEC HDR-02: A header MUST NOT have a seal other than as its last log item.
+    if any(isinstance(item, Seal) for item in header.digest.logs[:-1]):
+        raise MisplacedSeal(f"a seal with log items after it in header #{header.number}")
+    return header, start + size
 
 
 def encode_digest_item(item: DigestItem) -> bytes:

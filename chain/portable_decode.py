@@ -22,6 +22,7 @@ from chain.scale import (
     CodecError,
     LimitExceeded,
     NotCanonical,
+    NotText,
     TrailingBytes,
     UnexpectedEnd,
     UnknownVariant,
@@ -163,7 +164,7 @@ class _Reader:
         try:
             return self._take(self._read_count()).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise NotCanonical("text that is not UTF-8") from error
+            raise NotText("text that is not UTF-8") from error
 
     def _read_char(self) -> str:
         (code,) = struct.unpack("<I", self._take(4))
@@ -184,8 +185,6 @@ class _Reader:
         return count
 
     def _read_compact_int(self, size: int) -> int:
-        if self.position >= len(self.data):
-            raise UnexpectedEnd("the bytes end before a compact integer")
         value, self.position = decode_compact(self.data, self.position, size)
         return value
 

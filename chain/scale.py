@@ -63,6 +63,12 @@ class ValueOutOfRange(CodecError):
     rule: ClassVar[str] = "SCL-07"
 
 
+class NotText(CodecError):
+    """Bytes that are no UTF-8 where text is wanted."""
+
+    rule: ClassVar[str] = "SCL-08"
+
+
 class Codec(Generic[T]):
     """The compiled codec of one type."""
 
@@ -83,6 +89,7 @@ class Codec(Generic[T]):
             return self._encode(value)
         except CodecError:
             raise
+        # SPEC SCL-07: A value that its type cannot hold MUST be refused.
         except (struct.error, OverflowError, AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
             raise ValueOutOfRange(f"not a {self.name}: {error}") from error
 
@@ -92,6 +99,7 @@ class Codec(Generic[T]):
         Raises:
             CodecError: the bytes are not the canonical form of one value.
         """
+        # SPEC SCL-01: Decoding MUST accept only bytes that encoding the decoded value gives again.
         value, end = self.decode_prefix(data, 0)
         # SPEC SCL-03: Bytes left after a decoded value MUST be refused.
         if end != len(data):
@@ -108,8 +116,9 @@ class Codec(Generic[T]):
             value, end = self._decode(data, start)
         except (IndexError, struct.error) as error:
             raise UnexpectedEnd(f"the bytes end inside a {self.name}") from error
+        # SPEC SCL-08: Text MUST be UTF-8.
         except UnicodeDecodeError as error:
-            raise NotCanonical(f"text that is not UTF-8 in a {self.name}") from error
+            raise NotText(f"text that is not UTF-8 in a {self.name}") from error
         # SPEC SCL-02: Bytes that end before the value does MUST be refused.
         if end > len(data):
             raise UnexpectedEnd(f"the bytes end inside a {self.name}")
@@ -177,6 +186,8 @@ def decode_compact(data: bytes, start: int, size_max: int) -> tuple[int, int]:
         NotCanonical: a longer form than needed, or an integer of more than `size_max` bytes.
         UnexpectedEnd: the bytes end inside it.
     """
+    if start >= len(data):
+        raise UnexpectedEnd("the bytes end before a compact integer")
     first = data[start]
     mode = first & 3
     size = (1, 2, 4, (first >> 2) + 5)[mode]

@@ -24,6 +24,7 @@ from chain.scale_shapes import (
     TextShape,
     TupleShape,
     UintShape,
+    UnsupportedType,
     VecShape,
 )
 
@@ -119,6 +120,9 @@ class _Writer:
             case TupleShape():
                 self.line(f"if len({value}) != {len(shape.items)}: raise ValueOutOfRange('a tuple of wrong length')")
                 self.encode_sequence([(item, f"{value}[{k}]") for k, item in enumerate(shape.items)])
+            case RecordShape(fields=()):
+                cls = self.constant("C", shape.cls)
+                self.line(f"if type({value}) is not {cls}: raise ValueOutOfRange('not a {shape.cls.__name__}')")
             case RecordShape():
                 self.encode_sequence([(inner, f"{value}.{name}") for name, inner in shape.fields])
             case NamedIndexShape():
@@ -143,6 +147,7 @@ class _Writer:
         item = self.fresh("i")
         self.line(f"for {item} in {value}:")
         self.depth += 1
+        self.line("pass")  # for items without bytes
         self.encode_value(shape.inner, item)
         self.depth -= 1
 
@@ -243,8 +248,10 @@ class _Writer:
     def decode_items(self, shape: VecShape | ArrayShape, out: str) -> None:
         number, items, item = self.fresh("n"), self.fresh("l"), self.fresh("i")
         if isinstance(shape, VecShape):
+            if size_min(shape.inner) == 0:
+                raise UnsupportedType("a Vec of items without bytes, of which a few bytes could announce billions")
             limit = _LENGTH_MAX if shape.limit is None else shape.limit
-            self.line(f"{number}, p = count(d, p, {limit}, {max(1, size_min(shape.inner))})")
+            self.line(f"{number}, p = count(d, p, {limit}, {size_min(shape.inner)})")
         else:
             self.line(f"{number} = {shape.length}")
         self.line(f"{items} = []")
