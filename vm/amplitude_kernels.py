@@ -75,11 +75,18 @@ def expand_(re, im, introduced, places, size, out_re, out_im):
     for base in range(0, size, width):
         start = remove_bits(base, introduced)
         if len(places) == 0:
-            out_re[base : base + width] = re[start : start + width]
-            out_im[base : base + width] = im[start : start + width]
+            copy_(re[start : start + width], out_re[base : base + width])
+            copy_(im[start : start + width], out_im[base : base + width])
         else:
             gather_(re[start:], places, out_re[base : base + width])
             gather_(im[start:], places, out_im[base : base + width])
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
+def copy_(values, out):
+    """Copy values (a slice assignment compiles twenty times slower)."""
+    for j in range(len(out)):
+        out[j] = values[j]
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")

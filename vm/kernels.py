@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from vm.amplitude_kernels import (
+    copy_,
     expand_,
     get_setting,
     load_,
@@ -36,20 +37,34 @@ STEP_COLUMNS = 18
 
 SCALE_LIMIT = 2.0**128
 SCALE_STEP = 2.0**-64
+RUN, KEEP, RESUME = range(3)
 GAP = 256  # between planes, so that equal indices fall into different cache sets
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def strike(program, sizes, table, law, words, depth, planes, shots):
-    """Run one strike: angles from the stream, then the circuit; fill shots uint8[s, n]."""
+def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, planes, shots):
+    """Run one strike: angles from the stream, then the circuit; fill shots uint8[s, n].
+
+    The only kernel that is called from outside, so that all others are compiled into it once.
+
+    Args:
+        program, sizes: See `vm.program`.
+        law: See `vm.phase_kernels.draw_phases`.
+        words: The stream.
+        mode: RUN all steps; KEEP the register of the suffix in `trunk` and stop; or RESUME from there.
+        trunk: float64[2, 2^live] or empty.
+        uniforms: float64[s, n], or without rows: the stream's.
+        planes: Scratch, float64[planes * (2^live_qubits_max + GAP)], 2 planes for each buffer in use.
+    """
     count, n = shots.shape
     angles = make_angles(words, law, depth, n, table)
-    uniforms = np.empty((count, n))
-    first = 2 * depth + n
-    for k in range(count):
-        for rank in range(n):
-            uniforms[k, rank] = np.float64(words[first + k * n + rank] >> np.uint64(11)) * 2.0**-53
-    play(program, sizes, table, angles, uniforms, planes, shots)
+    if len(uniforms) == 0:
+        uniforms = np.empty((count, n))
+        first = 2 * depth + n
+        for k in range(count):
+            for rank in range(n):
+                uniforms[k, rank] = np.float64(words[first + k * n + rank] >> np.uint64(11)) * 2.0**-53
+    play(program, sizes, table, angles, mode, trunk, uniforms, planes, shots)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
@@ -76,13 +91,8 @@ def make_angles(words, law, depth, n, table):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def play(program, sizes, table, angles, uniforms, planes, shots):
-    """Run all steps for all rows of uniforms; fill shots.
-
-    Args:
-        sizes: int64[4]: live_qubits_max, suffix step, factors kept, largest table of factors not kept.
-        planes: Scratch, float64[planes * (2^live_qubits_max + GAP)], 2 planes for each buffer in use.
-    """
+def play(program, sizes, table, angles, mode, trunk, uniforms, planes, shots):
+    """Run the steps for all rows of uniforms; fill shots."""
     steps, _, _, _, _, order, _ = program
     ts, frames = angles[2], angles[3]
     count, n = uniforms.shape
@@ -108,6 +118,8 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
     used = 0
     side, start, step, rank, live, first, last = 0, 0, 0, 0, 0, 0, count
     planes[0], planes[size_max + GAP] = 1.0, 0.0
+    if mode == RESUME:
+        step = sizes[1]
     while True:
         while step < sizes[1]:
             row = steps[step]
@@ -157,8 +169,8 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
             step += 1
             start = 0 if cut > 0 else half
             if 0 < cut < last - first:
-                pending[0, used : used + half] = out_re[half:]
-                pending[1, used : used + half] = out_im[half:]
+                copy_(out_re[half:], pending[0, used : used + half])
+                copy_(out_im[half:], pending[1, used : used + half])
                 used += half
                 other = stack[height]
                 other[0], other[1], other[2], other[3], other[4] = step, rank, first + cut, last, live
@@ -166,7 +178,9 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
                 last = first + cut
         row = steps[step]
         re, im = get_planes(planes, side, start, live, size_max)
-        if row[NEW] < row[NEW_END] and step > 0:
+        if mode == RESUME:
+            re, im = get_planes(planes, 0, 0, row[LIVE], size_max)
+        elif row[NEW] < row[NEW_END] and step > 0:
             out_re, out_im = get_planes(planes, 1 - side, 0, row[LIVE], size_max)
             expand_(
                 re,
@@ -180,7 +194,15 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
             re, im = out_re, out_im
         elif step == 0:
             re, im = get_planes(planes, 0, 0, row[LIVE], size_max)
-        sweep_(program, step, table, angles, re, im, phase, slope, held)
+        if mode == RESUME:
+            copy_(trunk[0], re)
+            copy_(trunk[1], im)
+        else:
+            sweep_(program, step, table, angles, re, im, phase, slope, held)
+        if mode == KEEP:
+            copy_(re, trunk[0])
+            copy_(im, trunk[1])
+            break
         descend_(re, im, row[LIVE], rank, members[first:last], measuring, uniforms, shots, lanes, columns)
         if height == 0:
             break
@@ -191,8 +213,8 @@ def play(program, sizes, table, angles, uniforms, planes, shots):
         half = 1 << live
         used -= half
         re, im = get_planes(planes, side, start, live, size_max)
-        re[:] = pending[0, used : used + half]
-        im[:] = pending[1, used : used + half]
+        copy_(pending[0, used : used + half], re)
+        copy_(pending[1, used : used + half], im)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
@@ -241,7 +263,8 @@ def split_two_(members, rank, measuring, uniforms, shots, w0, w1, spare):
             zeros += 1
         else:
             spare[k - zeros] = shot
-    members[zeros:] = spare[: len(members) - zeros]
+    for k in range(zeros, len(members)):
+        members[k] = spare[k - zeros]
     return zeros
 
 

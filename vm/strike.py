@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vm.derivation import Uniforms, expand_seed
+from vm.derivation import Uniforms, Words, expand_seed
 from vm.gas import compute_gas
-from vm.kernels import GAP, make_angles, play, strike
+from vm.kernels import GAP, KEEP, RESUME, RUN, strike
 from vm.law import AngleLaw, InvalidLaw, check_law
 from vm.problem import IsingProblem, Shots
 from vm.program import Program, make_program
@@ -27,7 +27,8 @@ from vm.trig_table import get_trig_table
 
 LIVE_QUBITS_MAX = 26
 SHOTS_DEFAULT = 32
-SHOTS_MAX = 65536
+NO_TRUNK = np.empty((2, 0))
+NO_UNIFORMS = np.empty((0, 0))
 
 
 class RegisterTooLarge(Exception):
@@ -58,10 +59,19 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A strike whose angles are drawn: `draw` turns uniforms into shots."""
+    """A strike whose angles are drawn: `draw` turns uniforms into shots.
+
+    Attributes:
+        circuit: The circuit.
+        law: The packed angle law.
+        words: The stream's words for the angles.
+        trunk: float64[(re, im), 2^live], the register before the first measurement, or empty.
+    """
 
     circuit: Circuit
-    angles: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
+    law: NDArray[np.int64]
+    words: Words
+    trunk: NDArray[np.float64]
 
 
 def compile_circuit(problem: IsingProblem, *, order: tuple[int, ...] | None = None, depth: int) -> Circuit:
@@ -91,20 +101,25 @@ def run_strike(circuit: Circuit, law: AngleLaw, seed: bytes, *, shots: int = SHO
     n, program = circuit.problem.n, circuit.program
     words = expand_seed(seed, depth=circuit.depth, n=n, shots=shots)
     result = np.empty((shots, n), np.uint8)
-    strike(program.arrays, program.sizes, get_trig_table(), packed, words, circuit.depth, _get_planes(program), result)
+    if shots > 0:
+        _run(program, packed, words, circuit.depth, RUN, NO_TRUNK, NO_UNIFORMS, result)
     return result
 
 
 def prepare(circuit: Circuit, law: AngleLaw, seed: bytes) -> Prepared:
-    """Return the strike with its angles drawn.
+    """Return the strike with its angles drawn, and its register if that is the same for all shots (dense problems).
 
     Raises:
         RegisterTooLarge, InvalidLaw: as `run_strike`.
     """
     packed = _check_strike(circuit, law)
-    n = circuit.problem.n
+    n, program, schedule = circuit.problem.n, circuit.program, circuit.schedule
     words = expand_seed(seed, depth=circuit.depth, n=n, shots=0)
-    return Prepared(circuit=circuit, angles=make_angles(words, packed, circuit.depth, n, get_trig_table()))
+    trunk = NO_TRUNK
+    if not any(step.measured for step in schedule.steps[: schedule.suffix]):
+        trunk = np.empty((2, 1 << schedule.steps[schedule.suffix].live))
+        _run(program, packed, words, circuit.depth, KEEP, trunk, np.zeros((1, n)), np.empty((1, n), np.uint8))
+    return Prepared(circuit=circuit, law=packed, words=words, trunk=trunk)
 
 
 def draw(prepared: Prepared, uniforms: Uniforms) -> Shots:
@@ -112,14 +127,24 @@ def draw(prepared: Prepared, uniforms: Uniforms) -> Shots:
     circuit = prepared.circuit
     shots = np.empty(uniforms.shape, np.uint8)
     if len(uniforms):
-        program = circuit.program
-        play(program.arrays, program.sizes, get_trig_table(), prepared.angles, uniforms, _get_planes(program), shots)
+        mode = RESUME if prepared.trunk.size else RUN
+        _run(circuit.program, prepared.law, prepared.words, circuit.depth, mode, prepared.trunk, uniforms, shots)
     return shots
 
 
-def _get_planes(program: Program) -> NDArray[np.float64]:
-    """Return the scratch memory for a program's registers."""
-    return _make_planes(program.planes * ((1 << int(program.sizes[0])) + GAP))
+def _run(
+    program: Program,
+    law: NDArray[np.int64],
+    words: Words,
+    depth: int,
+    mode: int,
+    trunk: NDArray[np.float64],
+    uniforms: Uniforms,
+    shots: Shots,
+) -> None:
+    """Call the kernel with the scratch memory that the program's registers need."""
+    planes = _make_planes(program.planes * ((1 << int(program.sizes[0])) + GAP))
+    strike(program.arrays, program.sizes, get_trig_table(), law, words, depth, mode, trunk, uniforms, planes, shots)
 
 
 @lru_cache(maxsize=2)

@@ -72,7 +72,8 @@ def split_four_(members, rank, measuring, uniforms, shots, lanes, branch, spare,
     f0, f1 = flips[rank], flips[rank + 1]
     w0 = lanes[0, 0] + lanes[1, 0]
     w1 = lanes[2, 0] + lanes[3, 0]
-    starts[:] = 0
+    for k in range(5):
+        starts[k] = 0
     for k in range(len(members)):
         shot = members[k]
         a = choose_bit(uniforms[shot, rank], w0, w1, f0)
