@@ -34,6 +34,10 @@ class DropRecords:
         self._records[extrinsic_hash] = record
         _trim(self._records, self._count_max)
 
+    def list_newest(self, count: int) -> list[tuple[bytes, DropRecord]]:
+        """Return the newest records, newest first."""
+        return list(reversed(self._records.items()))[:count]
+
     def forget(self, extrinsic_hash: bytes) -> None:
         """Forget an extrinsic that came back."""
         self._records.pop(extrinsic_hash, None)

@@ -97,10 +97,15 @@ class Finalized(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartMining(msgspec.Struct, frozen=True, kw_only=True):
-    """Search tickets for this job and forget every earlier one."""
+    """Search tickets for this job and forget every earlier one.
+
+    Attributes:
+        weight: Gas of one ticket.
+    """
 
     generation: int
     job: TicketJob
+    weight: int
 
 
 class StopMining(msgspec.Struct, frozen=True, kw_only=True):

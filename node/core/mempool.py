@@ -99,6 +99,10 @@ class Mempool:
         """Return why an extrinsic left without a block, as long as that is remembered."""
         return self._records.get(extrinsic_hash)
 
+    def list_drops(self, count: int) -> list[tuple[bytes, DropRecord]]:
+        """Return the last extrinsics that left without a block, newest first."""
+        return self._records.list_newest(count)
+
     def is_ready(self, entry: PoolEntry) -> bool:
         """Return whether a block may include the entry."""
         return self._queues[entry.signer].is_ready(entry.nonce)

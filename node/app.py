@@ -1,0 +1,201 @@
+"""The node's process: one event loop, the core in its thread, mining in others.
+
+Start-up order: golden strikes (a VM that does not reproduce them must not judge blocks), chain spec, store with its
+check, core, metrics, RPC, miner. SIGINT and SIGTERM stop in the opposite order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import time
+from contextlib import AsyncExitStack
+from importlib.metadata import version as get_package_version
+
+from chain.store import StoreError
+from node.api import NodeService
+from node.core.events import Tick
+from node.driver import Driver
+from node.log_format import get_logger
+from node.log_lines import say_banner, say_idle, say_start
+from node.metrics import Metrics, serve_metrics
+from node.miner import Miner
+from node.run_config import RunConfig
+from node.startup import (
+    Site,
+    StartFailure,
+    load_spec,
+    make_importer,
+    make_machine,
+    open_or_create_chain,
+    open_site,
+    open_store,
+)
+from node.ticket_workers import start_workers
+from rpc.methods.catalogue import get_methods
+from rpc.methods.dispatch import Limits
+from rpc.server import Settings, serve
+from vm.golden import run_self_test
+
+INFORMANT_SECONDS = 5.0
+TICK_SECONDS_MAX = 0.05
+_log = get_logger("sc_cli")
+_informant = get_logger("substrate")
+
+
+def run(config: RunConfig) -> None:
+    """Run a node until a signal stops it.
+
+    Raises:
+        StartFailure: it cannot start, or had to stop; the sentence says why.
+        StoreError: the database is locked, damaged, full, or another chain's.
+        InvalidChainSpec: the chain spec is not valid.
+        VmDiffers: this machine computes other strikes than the golden ones.
+    """
+    for line in say_banner(get_package_version("matchstrike"), "the Matchstrike authors"):
+        _log.info(line)
+    spec = load_spec(config.shared, config.sealing)
+    with open_site(config.shared, spec) as site:
+        role = "AUTHORITY" if config.is_authority else "FULL"
+        for line in say_start(chain=spec.name, name=config.name, role=role, database=str(site.folders.database)):
+            _log.info(line)
+        for notice in config.notices:
+            _log.warning(notice)
+        run_self_test()
+        with open_store(site.folders.database) as store:
+            chain = open_or_create_chain(store, spec)
+            importer = make_importer(chain, spec, state_window=config.state_window)
+            metrics = Metrics(spec.id, sorted(get_methods()))
+            driver = Driver(make_machine(importer, config), metrics)
+            asyncio.run(_run_services(driver, config, site))
+
+
+async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
+    """Serve, mine and tell until a signal or a failure."""
+    stopped = asyncio.Event()
+    failures: list[StoreError] = []
+
+    def stop_after(error: StoreError) -> None:
+        failures.append(error)
+        stopped.set()
+
+    driver.on_failure = stop_after
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    _set_fixed_metrics(driver, config)
+    head = driver.machine.importer.head
+    _log.info("📦 Highest known block at #%d", head.number)
+    async with AsyncExitStack() as stack:
+        stack.callback(driver.close_feeds)
+        service = NodeService(driver, config, site)
+        await _open_ports(stack, service, driver, config)
+        gc.collect()
+        gc.freeze()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_tick(driver, config)), group.create_task(_inform(driver))]
+            if config.author is not None:
+                workers = await stack.enter_async_context(start_workers(config.workers))
+                miner = driver.miner = Miner(workers, driver.dispatch)
+                tasks.append(group.create_task(miner.run()))
+            driver.dispatch(Tick())
+            await stopped.wait()
+            for task in tasks:
+                task.cancel()
+    _log.info("Stopped at block #%d", driver.machine.importer.head.number)
+    if failures:
+        raise failures[0]
+
+
+async def _open_ports(stack: AsyncExitStack, service: NodeService, driver: Driver, config: RunConfig) -> None:
+    """Start metrics and RPC.
+
+    Raises:
+        StartFailure: a port is taken.
+    """
+    if config.prometheus_port is not None:
+        try:
+            port = await stack.enter_async_context(serve_metrics(driver.metrics, config.prometheus_port))
+        except OSError as error:
+            raise _explain_port(config.prometheus_port, "--prometheus-port", error) from error
+        _log.info("〽️ Prometheus exporter started at 127.0.0.1:%d", port)
+    settings = make_settings(config)
+    try:
+        port = await stack.enter_async_context(serve(service, settings, driver.metrics))
+    except OSError as error:
+        raise _explain_port(config.rpc_port, "--rpc-port", error) from error
+    _log.info("Running JSON-RPC server: addr=127.0.0.1:%d", port)
+
+
+def make_settings(config: RunConfig) -> Settings:
+    """Return how the RPC server serves."""
+    defaults = Limits()
+    limits = Limits(
+        request_bytes_max=config.rpc_request_bytes_max,
+        response_bytes_max=config.rpc_response_bytes_max,
+        batch_max=config.rpc_batch_max or defaults.batch_max,
+        allow_unsafe=config.rpc_allow_unsafe,
+        allow_batches=config.rpc_batch_max != 0,
+    )
+    origins = config.rpc_origins
+    return Settings(
+        port=config.rpc_port,
+        origins=Settings().origins if origins is None else origins,
+        limits=limits,
+        connections_max=config.rpc_connections_max,
+        subscriptions_max=config.rpc_subscriptions_max,
+        message_buffer=config.rpc_message_buffer,
+        calls_per_minute=config.rpc_calls_per_minute,
+    )
+
+
+def _explain_port(port: int, flag: str, error: OSError) -> StartFailure:
+    return StartFailure(
+        f"port {port} cannot be used ({error.strerror or error}). Is another node running? Choose another {flag}."
+    )
+
+
+async def _tick(driver: Driver, config: RunConfig) -> None:
+    """Let the core see the time pass."""
+    interval = config.sealing.interval_ms / 4000 if config.sealing.mode == "interval" else TICK_SECONDS_MAX
+    pause = min(TICK_SECONDS_MAX, max(0.002, interval))
+    while True:
+        await asyncio.sleep(pause)
+        driver.dispatch(Tick())
+
+
+async def _inform(driver: Driver) -> None:
+    """Print the informant's line and refresh the metrics."""
+    while True:
+        await asyncio.sleep(INFORMANT_SECONDS)
+        importer = driver.machine.importer
+        best, final = importer.blocks.best, importer.final
+        _informant.info(
+            say_idle(peers=0, best=(best.number, best.hash), finalized=(final.number, final.hash), rates=(0.0, 0.0))
+        )
+        refresh_metrics(driver)
+
+
+def refresh_metrics(driver: Driver) -> None:
+    """Set the gauges that follow the node's state."""
+    metrics, machine = driver.metrics, driver.machine
+    importer = machine.importer
+    metrics.set(metrics.block_height, importer.head.number, status="best")
+    metrics.set(metrics.block_height, importer.final.number, status="finalized")
+    metrics.set(metrics.block_height, importer.head.number, status="sync_target")
+    metrics.set(metrics.leaves, len(importer.blocks.list_leaves()))
+    metrics.set(metrics.ready_extrinsics, machine.pool.ready_count)
+    metrics.set(metrics.queued_blocks, len(machine.waiting))
+    if isinstance(driver.miner, Miner):
+        metrics.set(metrics.tickets, driver.miner.tickets)
+
+
+def _set_fixed_metrics(driver: Driver, config: RunConfig) -> None:
+    metrics = driver.metrics
+    metrics.set(metrics.build_info, 1, name=config.name, version=get_package_version("matchstrike"))
+    metrics.set(metrics.node_roles, 4 if config.is_authority else 1)
+    metrics.set(metrics.start_time, time.time())
+    metrics.set(metrics.peers, 0)
+    metrics.set(metrics.is_major_syncing, 0)
+    refresh_metrics(driver)

@@ -1,0 +1,126 @@
+"""From a configuration to a node's parts: chain spec, store, genesis or start-up check, runtime and core.
+
+Order: chain spec, store, genesis or start-up check, side blocks of the last run. What fails, fails with a sentence that
+says what to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from chain.store import Store
+from genesis.block import make_genesis_block
+from genesis.chain_spec import ChainSpec
+from genesis.presets import load_chain_spec, make_sealing
+from node.chain_layout import BlockData
+from node.chain_opening import create_chain, has_chain, open_chain
+from node.chain_store import ChainStore
+from node.core.author import Author
+from node.core.importer import Importer
+from node.core.machine import Machine
+from node.core.mempool import Mempool, PoolLimits
+from node.core.mining_desk import MiningDesk
+from node.core.sealing import Sealing
+from node.driver import get_time_ms
+from node.failures import CommandFailure
+from node.folders import Folders, get_default_base, get_folders, make_temporary_base
+from node.leveldb_store import LevelDbStore
+from node.log_format import get_logger
+from node.log_lines import say_genesis
+from node.run_config import RunConfig, SharedOptions
+from runtime.executive import Runtime
+
+_log = get_logger("sc_cli")
+
+
+class StartFailure(CommandFailure):
+    """A node that cannot start; the sentence says why and what to do."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """A chain spec and where its data lie."""
+
+    spec: ChainSpec
+    folders: Folders
+
+
+def load_spec(shared: SharedOptions, sealing: Sealing | None = None) -> ChainSpec:
+    """Return the chain spec that the options name.
+
+    Raises:
+        InvalidChainSpec: no preset and no valid file.
+        StartFailure: --sealing on a chain that is not for development.
+    """
+    spec = load_chain_spec(shared.chain_name)
+    if sealing is None or sealing.mode == "pow" or spec.params.work.target_fixed:
+        return spec
+    if spec.chain_type != "Development":
+        raise StartFailure("--sealing instant and --sealing MS work on development chains only: use --dev")
+    return make_sealing(spec)
+
+
+@contextmanager
+def open_site(shared: SharedOptions, spec: ChainSpec) -> Iterator[Site]:
+    """Name the data folders, and delete them in the end if they are temporary."""
+    base = make_temporary_base() if shared.is_temporary else shared.base_path or get_default_base()
+    try:
+        yield Site(spec=spec, folders=get_folders(base, spec.id))
+    finally:
+        if shared.is_temporary:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[LevelDbStore]:
+    """Open the database in a folder, which is made if it is missing.
+
+    Raises:
+        StoreError: locked, damaged, or not accessible.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    store = LevelDbStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_or_create_chain(store: Store, spec: ChainSpec) -> ChainStore:
+    """Return the checked chain of a store, beginning with block 0 if the store is empty.
+
+    Raises:
+        StoreError: another chain's store, or a damaged one.
+    """
+    header, state = make_genesis_block(spec)
+    if has_chain(store):
+        return open_chain(store, genesis_hash=header.hash)
+    _log.info(say_genesis(header.state_root, header.hash))
+    return create_chain(store, BlockData(header=header, extrinsics=(), work_total=0), state)
+
+
+def make_importer(chain: ChainStore, spec: ChainSpec, *, state_window: int | None) -> Importer:
+    """Return the importer of an opened chain, with the side blocks of the last run imported again."""
+    runtime = Runtime(spec.params, chain.genesis_hash)
+    importer = Importer(chain, runtime, spec.params, state_window=state_window)
+    for block_hash in importer.replay_side_blocks(now_ms=get_time_ms()):
+        _log.warning("forgot the side block 0x%s, which could not be imported again", block_hash.hex())
+    return importer
+
+
+def make_machine(importer: Importer, config: RunConfig) -> Machine:
+    """Return the core."""
+    limits = PoolLimits(
+        count_max=config.pool_count_max,
+        bytes_max=config.pool_bytes_max,
+        future_count_max=max(1, config.pool_count_max // 8),
+        ban_ms=config.ban_ms,
+    )
+    desk = MiningDesk(
+        Author(importer.runtime, importer.params), importer.params, account=config.author, sealing=config.sealing
+    )
+    return Machine(importer, Mempool(limits), desk, now_ms=get_time_ms())
