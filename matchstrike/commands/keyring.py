@@ -15,6 +15,7 @@ from typing import TypeVar
 import click
 
 from matchstrike.commands.failure import KEY, CommandFailed
+from matchstrike.commands.settings import get_user_folder
 from wallet.accounts import AccountFailure, AccountFolder
 
 PASSWORD_VARIABLE = "MATCHSTRIKE_PASSWORD"
@@ -23,12 +24,8 @@ T = TypeVar("T")
 
 
 def get_default_keys_dir() -> Path:
-    """Return `$MATCHSTRIKE_HOME/keys`, else the folder in the user's configuration."""
-    home = os.environ.get("MATCHSTRIKE_HOME")
-    if home:
-        return Path(home) / "keys"
-    config = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else Path.home() / ".config") / "matchstrike" / "keys"
+    """Return the folder of accounts among the user's own files."""
+    return get_user_folder() / "keys"
 
 
 def keys_option(function: F) -> F:

@@ -1,5 +1,6 @@
 """The `matchstrike` command: one entry, its groups loaded only when they are used.
 
+Options come from flags, else the environment, else `matchstrike.toml` here, else the user's `config.toml`.
 Exit codes: 0 ok, 1 failed, 2 usage, 3 node unreachable, 4 timed out, 5 not found, 6 key or password, 130 interrupted.
 """
 
@@ -9,11 +10,15 @@ import importlib
 import sys
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from matchstrike.commands.failure import CommandFailed
+from matchstrike.commands.settings import SettingsFile, check_groups, load_settings_files, make_defaults
 
 GROUPS = {
     "bench": ("matchstrike.commands.bench:bench", "Measure this machine: strikes, block import, RPC."),
+    "completion": ("matchstrike.commands.completion:completion", "Make a shell complete commands and options."),
     "devnet": ("matchstrike.commands.devnet:devnet", "Run a chain on this machine and watch a bounty being paid."),
     "problem": ("matchstrike.commands.problem:problem", "Post, list, watch and cancel problems."),
     "rpc": ("matchstrike.commands.rpc:rpc", "Call any JSON-RPC method of a node."),
@@ -36,12 +41,30 @@ class LazyGroup(click.Group):
         module, _, attribute = GROUPS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        if not ctx.resilient_parsing:  # completing a line must not fail on somebody's file
+            files = get_settings_files(ctx)
+            ctx.default_map = {**(ctx.default_map or {}), cmd_name: make_defaults(cmd_name, command, files)}
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the groups that begin so, without importing them."""
+        found = [CompletionItem(name, help=GROUPS[name][1]) for name in sorted(GROUPS) if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of groups without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in sorted(GROUPS.items())])
+
+
+def get_settings_files(ctx: click.Context) -> tuple[SettingsFile, ...]:
+    """Return the configuration files, read once a run."""
+    if "settings" not in ctx.meta:
+        files = load_settings_files()
+        check_groups(files, GROUPS)
+        ctx.meta["settings"] = files
+    known: tuple[SettingsFile, ...] = ctx.meta["settings"]
+    return known
 
 
 @click.group(
@@ -61,6 +84,7 @@ def main() -> None:
         matchstrike.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        explain_source(error)
         sys.exit(error.exit_code)
     except CommandFailed as error:
         click.echo(f"error: {error}", err=True)
@@ -68,6 +92,15 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
+
+
+def explain_source(error: click.ClickException) -> None:
+    """Say that a bad value stands in a file, when it does."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return
+    if error.ctx.get_parameter_source(str(error.param.name)) is ParameterSource.DEFAULT_MAP:
+        files = ", ".join(str(file.path) for file in get_settings_files(error.ctx))
+        click.echo(f"This value comes from {files}.", err=True)
 
 
 if __name__ == "__main__":
