@@ -17,9 +17,10 @@ from vm.order import OrderProgress, anneal_order
 from vm.problem import IsingProblem, NotStrikeable, Shots, check_strikeable
 from vm.reference import run_reference_strike
 from vm.schedule import InvalidOrder, check_order
-from vm.strike import SHOTS_DEFAULT, SHOTS_MAX, Circuit, RegisterTooLarge, compile_circuit, get_circuit_gas, run_strike
+from vm.strike import SHOTS_DEFAULT, Circuit, RegisterTooLarge, compile_circuit, get_circuit_gas, run_strike
 
 REFERENCE_QUBITS_MAX = 20
+SHOTS_MAX = 2**16
 FILE_BYTES_MAX = 2**20
 
 
