@@ -147,7 +147,7 @@ def _show_result(posting: Posting, record: Mapping[str, Json], offer: Offer, cha
     name = get_quantity_name(posting.file)
     quantity = compute_quantity(posting.file, read_int(best["energy"]))
     amount = format_amount(offer.bounty_planck, chain.token_symbol)
-    click.echo(f"paid    {amount} to {best['solver']} for {name} {quantity} (found in block {best['height']})")
+    click.echo(f"\npaid    {amount} to {best['solver']} for {name} {quantity} (found in block {best['height']})")
     click.echo("\nTry next, in another terminal (. .venv/bin/activate):")
     address = "" if url.endswith(":9944") else f" --url {url}"
     for line in (
