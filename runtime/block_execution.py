@@ -78,6 +78,7 @@ class BlockExecution:
         Raises:
             InvalidTransaction: the extrinsic may not be in this block; nothing was changed.
         """
+        # SPEC RUN-05: An extrinsic that is refused MUST change nothing.
         extrinsic, entry, arguments = decode_call(raw)
         self.env.phase = len(self._results)
         if extrinsic.signed is None:

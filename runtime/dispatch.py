@@ -41,16 +41,10 @@ class ModuleFailure(DispatchFailure):
     """A pallet's own error; the classes in `Pallet.errors` give it its number."""
 
 
-class BadOrigin(DispatchFailure):
-    """A caller who may not make this call."""
-
-    rule: ClassVar[str] = "RUN-03"
-
-
 class CannotLookup(DispatchFailure):
     """An address that is not a plain account id."""
 
-    rule: ClassVar[str] = "RUN-04"
+    rule: ClassVar[str] = "RUN-03"
 
 
 class Overflow(DispatchFailure):

@@ -18,7 +18,6 @@ from chain.scale import Codec, codec_of
 from chain.substrate_types import (
     ArithmeticError,
     DispatchArithmetic,
-    DispatchBadOrigin,
     DispatchCannotLookup,
     DispatchError,
     DispatchModule,
@@ -27,7 +26,6 @@ from chain.substrate_types import (
     ModuleError,
 )
 from runtime.dispatch import (
-    BadOrigin,
     Call,
     CannotLookup,
     DispatchFailure,
@@ -109,8 +107,6 @@ def make_dispatch_error(failure: DispatchFailure) -> DispatchError:
             return DispatchToken(error=failure.error)
         case Overflow():
             return DispatchArithmetic(error=ArithmeticError.Overflow)
-        case BadOrigin():
-            return DispatchBadOrigin()
         case CannotLookup():
             return DispatchCannotLookup()
         case _:

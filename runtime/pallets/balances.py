@@ -187,7 +187,7 @@ def look_up(address: MultiAddress) -> bytes:
     Raises:
         CannotLookup: the address is not an account id.
     """
-    # SPEC RUN-04: An address in a call MUST be a MultiAddress::Id.
+    # SPEC RUN-03: An address in a call MUST be a MultiAddress::Id.
     if type(address) is not AddressId:
         raise CannotLookup(f"an address of the kind {type(address).__name__} names no account here")
     return address.account

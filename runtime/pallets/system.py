@@ -129,7 +129,7 @@ def on_initialize(env: Environment) -> None:
     PARENT_HASH.set(state, parent.hash)
     DIGEST.set(state, env.block.digest)
     BLOCK_HASH.set(state, parent.number, parent.hash)
-    # SPEC RUN-05: The state MUST keep the hashes of the last `block_hash_count` blocks and of genesis, and no others.
+    # SPEC RUN-04: The state MUST keep the hashes of the last `block_hash_count` blocks and of genesis, and no others.
     expired = env.number - env.params.block.block_hash_count - 1
     if expired > 0:
         BLOCK_HASH.remove(state, expired)
