@@ -36,6 +36,7 @@ from node.run_config import RunConfig, SharedOptions
 from runtime.executive import Runtime
 
 _log = get_logger("sc_cli")
+SEALING_SUFFIX = "-sealing"
 
 
 class StartFailure(CommandFailure):
@@ -50,13 +51,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_spec(shared: SharedOptions, sealing: Sealing | None = None) -> ChainSpec:
-    """Return the chain spec that the options name.
+    """Return the chain spec that the options name; `dev-sealing` is the chain of `--dev --sealing`.
 
     Raises:
         InvalidChainSpec: no preset and no valid file.
         StartFailure: --sealing on a chain that is not for development.
     """
-    spec = load_chain_spec(shared.chain_name)
+    name = shared.chain_name
+    if name.endswith(SEALING_SUFFIX):
+        return make_sealing(load_chain_spec(name.removesuffix(SEALING_SUFFIX)))
+    spec = load_chain_spec(name)
     if sealing is None or sealing.mode == "pow" or spec.params.work.target_fixed:
         return spec
     if spec.chain_type != "Development":
@@ -73,6 +77,11 @@ def open_site(shared: SharedOptions, spec: ChainSpec) -> Iterator[Site]:
     finally:
         if shared.is_temporary:
             shutil.rmtree(base, ignore_errors=True)
+
+
+def find_folders(shared: SharedOptions, spec: ChainSpec) -> Folders:
+    """Return the folders of a chain that outlives the process."""
+    return get_folders(shared.base_path or get_default_base(), spec.id)
 
 
 @contextmanager
