@@ -28,6 +28,9 @@ class ValueCache:
         self._old: dict[bytes, bytes | None] = {}
         self._young_size = 0
 
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
     def get(self, key: bytes) -> bytes | Unknown | None:
         """Return the value, None for a key known to be absent, or UNKNOWN."""
         found = self._young.get(key, UNKNOWN)
