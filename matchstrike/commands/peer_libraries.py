@@ -164,8 +164,8 @@ class LightningBindings:
         return _square(state)
 
     def run(self, circuit: PeerCircuit, setting: object, shots: int) -> None:
-        measurements = getattr(self.ops, f"Measurements{setting}")(self._make(circuit, setting))
-        measurements.generate_samples(list(range(circuit.n)), shots)
+        state = self._make(circuit, setting)  # named, because the measurements do not keep it alive
+        getattr(self.ops, f"Measurements{setting}")(state).generate_samples(list(range(circuit.n)), shots)
 
     def _make(self, circuit: PeerCircuit, setting: object) -> object:
         n = circuit.n
