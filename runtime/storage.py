@@ -84,9 +84,15 @@ class Overlay:
                 del dirty[key]
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """Return every key that was written, with its bytes (None for a removed one)."""
-        values = self._values
-        return {key: None if values[key] is None else codec.encode(values[key]) for key, codec in self._dirty.items()}
+        """Return every key that was written, with its bytes; None for one that was there and is removed."""
+        values, changes = self._values, dict[bytes, bytes | None]()
+        for key, codec in self._dirty.items():
+            value = values[key]
+            if value is not None:
+                changes[key] = codec.encode(value)
+            elif self.view.get(key) is not None:
+                changes[key] = None
+        return changes
 
     def get(self, key: bytes) -> bytes | None:
         """Return the bytes under `key`, or None."""
