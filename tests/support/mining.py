@@ -9,14 +9,12 @@ import msgspec
 from chain.header import Header, make_sealed, make_unsealed
 from chain.params import WorkParams
 from consensus.context import PoolProblem, WorkContext
-from consensus.core_problem import compute_core_seed, compute_epoch
+from consensus.core_problem import compute_core_gas, compute_core_seed, compute_epoch
 from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal, read_author, read_work
 from consensus.ticket import compute_context_weight, make_ticket_job, search_tickets
 from consensus.work import compute_seed, compute_ticket
-from vm.gas import compute_gas
 from vm.law import compute_law
 from vm.problem import make_problem
-from vm.strike import compile_circuit
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
@@ -25,22 +23,25 @@ AUTHOR = b"\xa1" * 32
 HEIGHT = 9
 NOW_MS = 1_700_000_100_000
 TIMES_MS = tuple(NOW_MS - 1000 * k for k in range(8, 0, -1))
-PARAMS = WorkParams(core_qubits=6, shots=8, epoch_blocks=4, block_target_ms=1000, ticket_gas_max=50_000)
 TICKETS_PER_WIN = 64
+CORE_GAS = compute_core_gas(bytes(32), 6, 8)
+PARAMS = WorkParams(core_qubits=6, shots=8, epoch_blocks=4, block_target_ms=1000, ticket_gas_max=16 * CORE_GAS)
 
 
 def make_pool_problem(problem_id: int = 3) -> PoolProblem:
-    """Return a weighted ring of 9 spins as the runtime would give it; two bytes a shot, so padding bits exist."""
+    """Return a weighted ring of 9 spins as the runtime would give it; two bytes a shot, so padding bits exist.
+
+    Its gas is invented: 2.5 times the core's, so a ticket has three core strikes.
+    """
     problem = make_problem(9, [(i, (i + 1) % 9, 1 + i % 3) for i in range(9)], fields=[1, 0, 0, -2, 0, 0, 0, 1, 0])
     order = (0, 8, 1, 7, 2, 6, 3, 5, 4)
-    circuit = compile_circuit(problem, order=order, depth=1)
     return PoolProblem(
         problem_id=problem_id,
         problem=problem,
         depth=1,
         order=order,
         law=compute_law(problem, 1),
-        gas=compute_gas(circuit.schedule, PARAMS.shots),
+        gas=5 * CORE_GAS // 2,
     )
 
 
