@@ -4,7 +4,7 @@ Terms:
     batch: writes that happen together or not at all; `(key, None)` deletes. A later entry for a key wins.
     synced: on the medium when `write` returns, so that a power cut cannot take it back.
 
-Invariants: keys are ordered as bytes; an iteration sees the store as it was when the iteration began.
+Invariants: keys are not empty and ordered as bytes; an iteration sees the store as it was when the iteration began.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ own (4 MB write buffer, snappy), 50 with a buffer of 16 MB, 41 without compressi
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +27,7 @@ from node.chain_layout import ADVICE
 CACHE_BYTES = 64 * 2**20
 WRITE_BUFFER_BYTES = 16 * 2**20
 BLOOM_BITS = 10
+LOCK_NAME = "node.lock"
 DATABASE_FILES = ("*.ldb", "*.sst", "*.log", "MANIFEST-*")
 
 T = TypeVar("T")
@@ -64,7 +67,12 @@ class LevelDbStore:
         self._sync = sync
         self._is_open = False
         _check_files(path)
-        self._db = self._guard(lambda: _open(path, paranoid_checks=paranoid_checks, cache_bytes=cache_bytes))
+        self._lock = _lock_folder(path)
+        try:
+            self._db = self._guard(lambda: _open(path, paranoid_checks=paranoid_checks, cache_bytes=cache_bytes))
+        except StoreError:
+            os.close(self._lock)
+            raise
         self._is_open = True
 
     def get(self, key: bytes) -> bytes | None:
@@ -110,6 +118,7 @@ class LevelDbStore:
         if self._is_open:
             self._is_open = False
             self._db.close()
+            os.close(self._lock)
 
     def _explain_each(self, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         try:
@@ -136,16 +145,35 @@ class LevelDbStore:
         if any(sign in text for sign in ("No space left", "Disk quota exceeded", "File too large")):
             return StoreFull(f"no room to write to {self.path} ({text}). Free some space, then start again.")
         if text.startswith("IO error: lock "):
-            return StoreLocked(
-                f"the database {self.path} is in use ({text}). Stop the other node, or use another --base-path."
-            )
+            return _make_locked(self.path)
         if "No such file" in text or "non-existent file" in text:
             return StoreDamaged(f"files of the database {self.path} are missing ({text}). {ADVICE}")
         return StoreUnusable(f"the database {self.path} cannot be used ({text}). Check the folder and its permissions.")
 
 
+def _lock_folder(path: Path) -> int:
+    """Take the folder for this store alone and return the open lock file.
+
+    LevelDB's own lock is not enough: a second attempt in the same process fails, but takes the first one's lock away.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnusable(f"the folder {path} cannot be used ({error}). Check it and its permissions.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise _make_locked(path) from error
+    return descriptor
+
+
+def _make_locked(path: Path) -> StoreLocked:
+    return StoreLocked(f"the database {path} is in use. Stop the other node, or use another --base-path.")
+
+
 def _open(path: Path, *, paranoid_checks: bool, cache_bytes: int) -> plyvel.DB:
-    path.parent.mkdir(parents=True, exist_ok=True)
     return plyvel.DB(
         str(path),
         create_if_missing=True,

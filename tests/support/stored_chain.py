@@ -81,11 +81,11 @@ def make_stored_chain(store: Store, *, blocks: int = 0) -> ChainStore:
     return chain
 
 
-def make_expected_state(height: int) -> dict[bytes, bytes]:
+def make_expected_state(height: int, *, keys: int = 20) -> dict[bytes, bytes]:
     """Return the values after the block at a height on the chain of seed 0."""
     values = dict(GENESIS_STATE)
     for number in range(1, height + 1):
-        for key, value in make_changes(number).items():
+        for key, value in make_changes(number, keys=keys).items():
             if value is None:
                 values.pop(key, None)
             else:
