@@ -50,7 +50,7 @@ async def connect(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[RpcClie
         try:
             socket = await asyncio.wait_for(session.ws_connect(address, max_msg_size=MESSAGE_BYTES_MAX), timeout_s)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise Unreachable(f"no node answers at {url} ({error or 'timed out'}); is it running?") from error
+            raise Unreachable(f"no node answers at {url} ({str(error) or 'timed out'}); is it running?") from error
         async with RpcClient(socket, timeout_s=timeout_s) as client:
             yield client
     finally:

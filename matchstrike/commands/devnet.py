@@ -19,6 +19,7 @@ from matchstrike.commands.amounts import AMOUNT, format_amount
 from matchstrike.commands.failure import FAILED, TIMED_OUT, CommandFailed
 from matchstrike.commands.node_process import NodeProcess, choose_port, start_node
 from matchstrike.commands.posting import (
+    TARGET,
     Offer,
     Posting,
     describe_posting,
@@ -26,7 +27,7 @@ from matchstrike.commands.posting import (
     make_call_arguments,
     make_posting,
 )
-from matchstrike.commands.session import run
+from matchstrike.commands.session import SECONDS, run
 from rpc.api import Json
 from vm.problem_file import compute_quantity, get_quantity_name
 from wallet.chain_client import ChainClient, open_chain, read_int, read_object
@@ -47,9 +48,22 @@ def devnet() -> None:
 @click.option("--problem", type=click.Path(path_type=Path), default=EXAMPLE, help="The problem file to post.")
 @click.option("--bounty", type=AMOUNT, default="5", show_default=True, help="The bounty, in tokens.")
 @click.option("--depth", type=click.IntRange(1, 8), default=1, show_default=True, help="Layers of the circuit.")
-@click.option("--target", type=int, help="The cut, value or energy that earns the bounty.")
-@click.option("--rpc-port", default=9944, show_default=True, help="The node's RPC port; another one if it is taken.")
-@click.option("--timeout", "timeout_s", default=240.0, show_default=True, help="Seconds until the bounty must be paid.")
+@click.option("--target", type=TARGET, help="The cut, value or energy that earns the bounty.")
+@click.option(
+    "--rpc-port",
+    type=click.IntRange(0, 65535),
+    default=9944,
+    show_default=True,
+    help="The node's RPC port; another one if it is taken.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=SECONDS,
+    default=240.0,
+    show_default=True,
+    help="Seconds until the bounty must be paid.",
+)
 def run_devnet(
     once: bool, problem: Path, bounty: int, depth: int, target: int | None, rpc_port: int, timeout_s: float
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import msgspec
 from rich.progress import Progress
 
@@ -24,6 +25,7 @@ from vm.problem_file import (
 ORDER_SEED = 1
 SEARCH_SEED = 1
 DEADLINE_BLOCKS = 200
+TARGET = click.IntRange(-(2**62), 2**62)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from matchstrike.commands.amounts import AMOUNT, format_amount
-from matchstrike.commands.failure import FAILED, CommandFailed
+from matchstrike.commands.failure import TIMED_OUT, CommandFailed
 from matchstrike.commands.keyring import unlock_account
 from matchstrike.commands.posting import (
     DEADLINE_BLOCKS,
+    TARGET,
     Offer,
     Posting,
     describe_posting,
@@ -20,7 +22,7 @@ from matchstrike.commands.posting import (
     make_call_arguments,
     make_posting,
 )
-from matchstrike.commands.session import emit, not_found, output_option, run, url_option
+from matchstrike.commands.session import SECONDS, emit, not_found, output_option, run, url_option
 from matchstrike.commands.submitting import (
     Submission,
     read_submission,
@@ -31,10 +33,12 @@ from matchstrike.commands.submitting import (
 )
 from rpc.api import Json
 from rpc.client import connect
-from vm.order import EFFORT_DEFAULT
+from vm.order import EFFORT_DEFAULT, EFFORT_MAX
 from wallet.chain_client import Event, Receipt, open_chain, read_int, read_object
 
+F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
+NUMBER = click.IntRange(0, 2**64 - 1)
 ENDED = ("paid", "expired", "cancelled")
 
 
@@ -49,15 +53,40 @@ def problem() -> None:
     """
 
 
+def effort_option(function: F) -> F:
+    """Add `--effort`."""
+    option = click.option(
+        "--effort",
+        type=click.IntRange(0, EFFORT_MAX),
+        default=EFFORT_DEFAULT,
+        show_default=True,
+        help="Effort of annealing the measurement order.",
+    )
+    return option(function)
+
+
 @problem.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--bounty", "bounty_planck", type=AMOUNT, required=True, help="Paid for reaching the target, in tokens.")
-@click.option("--target", type=int, help="Cut, value or energy to reach [what a short classical search finds].")
-@click.option("--deadline", "deadline_blocks", default=DEADLINE_BLOCKS, show_default=True, help="In blocks from now.")
+@click.option("--target", type=TARGET, help="Cut, value or energy to reach [what a short classical search finds].")
+@click.option(
+    "--deadline",
+    "deadline_blocks",
+    type=click.IntRange(1, 2**31),
+    default=DEADLINE_BLOCKS,
+    show_default=True,
+    help="In blocks from now.",
+)
 @click.option("--depth", type=click.IntRange(1, 8), default=1, show_default=True, help="Layers of the circuit.")
 @click.option("--work-budget", "work_budget_planck", type=AMOUNT, default="0", help="For paid strikes (held for now).")
-@click.option("--price-per-gas", "price_per_gas_planck", type=int, default=0, help="Planck for one gas of a strike.")
-@click.option("--effort", default=EFFORT_DEFAULT, show_default=True, help="Effort of annealing the order.")
+@click.option(
+    "--price-per-gas",
+    "price_per_gas_planck",
+    type=click.IntRange(0, 2**128 - 1),
+    default=0,
+    help="Planck for one gas of a strike.",
+)
+@effort_option
 @click.option("--dry-run", is_flag=True, help="Show what would be posted, and end.")
 @submission_options
 def post(
@@ -104,7 +133,7 @@ def list_problems(only_open: bool, url: str, output: str) -> None:
 
 
 @problem.command()
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=NUMBER)
 @url_option
 @output_option
 def show(number: int, url: str, output: str) -> None:
@@ -114,8 +143,8 @@ def show(number: int, url: str, output: str) -> None:
 
 
 @problem.command()
-@click.argument("number", type=click.IntRange(0))
-@click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to watch.")
+@click.argument("number", type=NUMBER)
+@click.option("--timeout", "timeout_s", type=SECONDS, default=600.0, show_default=True, help="Seconds to watch.")
 @url_option
 def watch(number: int, timeout_s: float, url: str) -> None:
     """Print each change of a problem until it is paid, expired or cancelled."""
@@ -123,20 +152,21 @@ def watch(number: int, timeout_s: float, url: str) -> None:
 
 
 @problem.command()
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=NUMBER)
 @submission_options
 def cancel(number: int, **options: object) -> None:
     """Take your problem back; free until the first solution, then it costs the deposit."""
     how = read_submission(options)
     seed = unlock_account(how.who, how.keys_dir, how.password_file)
+    run(_get(how.url, number))  # a number that nobody has would cost the fee
     receipt = run(_submit("cancel", {"problem": number}, seed, how))
     emit(receipt_to_json(receipt), receipt_to_text(receipt), how.output)
 
 
 @problem.command()
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=NUMBER)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--effort", default=EFFORT_DEFAULT, show_default=True, help="Effort of annealing the order.")
+@effort_option
 @submission_options
 def order(number: int, file: Path, effort: int, **options: object) -> None:
     """Give problem NUMBER (posted from FILE) a cheaper measurement order."""
@@ -196,19 +226,21 @@ async def _get(url: str, number: int) -> Mapping[str, Json]:
 
 async def _watch(url: str, number: int, timeout_s: float) -> None:
     last: Json = None
+    status: Json = "not answered for"
     try:
         async with asyncio.timeout(timeout_s):
             while True:
                 record = await _get(url, number)
-                news: Json = [record.get("status"), record.get("best")]
+                status = record.get("status")
+                news: Json = [status, record.get("best")]
                 if news != last:
                     click.echo(_news_line(record))
                     last = news
-                if record.get("status") in ENDED:
+                if status in ENDED:
                     break
                 await asyncio.sleep(WATCH_SECONDS)
     except TimeoutError as error:
-        raise CommandFailed(f"problem {number} is still {record.get('status')}", FAILED) from error
+        raise CommandFailed(f"problem {number} is {status} after {timeout_s:g} s", TIMED_OUT) from error
 
 
 def _news_line(record: Mapping[str, Json]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from matchstrike.commands.session import run, url_option
+from matchstrike.commands.session import SECONDS, run, url_option
 from rpc.api import Json
 from rpc.client import connect
 
@@ -14,7 +14,9 @@ from rpc.client import connect
 @click.argument("method")
 @click.argument("params", nargs=-1)
 @url_option
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, help="Seconds to wait for the answer.")
+@click.option(
+    "--timeout", "timeout_s", type=SECONDS, default=10.0, show_default=True, help="Seconds to wait for the answer."
+)
 def rpc(method: str, params: tuple[str, ...], url: str, timeout_s: float) -> None:
     """Call METHOD and print its result as JSON.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -10,6 +11,8 @@ import click
 import msgspec
 from rich.console import Console
 
+from chain.metadata_check import MetadataError
+from chain.scale import CodecError
 from matchstrike.commands.failure import FAILED, KEY, NOT_FOUND, TIMED_OUT, UNREACHABLE, CommandFailed
 from rpc.api import Json
 from rpc.client import CallTimeout, Unreachable
@@ -20,7 +23,21 @@ DEFAULT_URL = "ws://127.0.0.1:9944"
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
+ADDRESS = re.compile(r"^(ws|http)s?://[^/\s]+")
+SECONDS = click.FloatRange(min=0, min_open=True)
+
 console = Console(stderr=True, highlight=False)
+
+
+def check_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return the address.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if not ADDRESS.match(value):
+        raise click.BadParameter(f"{value!r} is no address; write ws://HOST:PORT or http://HOST:PORT", ctx, param)
+    return value
 
 
 def url_option(function: F) -> F:
@@ -31,6 +48,7 @@ def url_option(function: F) -> F:
         show_default=True,
         envvar="MATCHSTRIKE_URL",
         metavar="URL",
+        callback=check_url,
         help="The node's JSON-RPC address (ws:// or http://).",
     )
     return option(function)
@@ -61,7 +79,7 @@ def run(work: Coroutine[object, object, T]) -> T:
         raise CommandFailed(str(error), UNREACHABLE) from error
     except (CallTimeout, WaitTimeout) as error:
         raise CommandFailed(str(error), TIMED_OUT) from error
-    except (RpcError, SubmissionFailed, UnexpectedAnswer) as error:
+    except (RpcError, SubmissionFailed, UnexpectedAnswer, CodecError, MetadataError) as error:
         raise CommandFailed(str(error), FAILED) from error
 
 

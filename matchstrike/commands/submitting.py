@@ -12,7 +12,7 @@ import msgspec
 from matchstrike.commands.amounts import AMOUNT
 from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.keyring import keys_option, password_option
-from matchstrike.commands.session import output_option, url_option
+from matchstrike.commands.session import SECONDS, output_option, url_option
 from rpc.api import Json
 from wallet.chain_client import ChainClient, Receipt, Wait
 
@@ -46,7 +46,7 @@ def submission_options(function: F) -> F:
             show_default=True,
             help="What to wait for.",
         ),
-        click.option("--timeout", "timeout_s", default=60.0, show_default=True, help="Seconds to wait."),
+        click.option("--timeout", "timeout_s", type=SECONDS, default=60.0, show_default=True, help="Seconds to wait."),
         click.option("--tip", "tip_planck", type=AMOUNT, default="0", help="Added to the fee, for the block's author."),
         output_option,
     )
