@@ -4,7 +4,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vm.formats import read_problem
@@ -37,6 +37,7 @@ PROBLEMS = st.integers(1, 9).flatmap(
 )
 
 
+@settings(deadline=None)  # the first call compiles
 @given(PROBLEMS)
 def test_the_live_profile_is_that_of_the_compiled_schedule(case: tuple[IsingProblem, tuple[int, ...], int]) -> None:
     problem, order, depth = case
@@ -47,6 +48,7 @@ def test_the_live_profile_is_that_of_the_compiled_schedule(case: tuple[IsingProb
     assert compute_order_cost(problem, order, depth) == sum(2**live for live in measured)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(PROBLEMS, st.integers(0, 2**64))
 def test_the_search_returns_a_permutation_never_worse_than_the_labels(
     case: tuple[IsingProblem, tuple[int, ...], int], seed: int
