@@ -20,7 +20,7 @@ from node.driver import Driver
 from node.log_format import get_logger
 from node.log_lines import say_banner, say_idle, say_start
 from node.metrics import Metrics, serve_metrics
-from node.miner import Miner
+from node.miner import Miner, make_workers
 from node.run_config import RunConfig
 from node.startup import (
     Site,
@@ -32,7 +32,6 @@ from node.startup import (
     open_site,
     open_store,
 )
-from node.ticket_workers import start_workers
 from rpc.methods.catalogue import get_methods
 from rpc.methods.dispatch import Limits
 from rpc.server import Settings, serve
@@ -62,7 +61,10 @@ def run(config: RunConfig) -> None:
             _log.info(line)
         for notice in config.notices:
             _log.warning(notice)
+        begin = time.monotonic()
+        _log.info("🔬 Re-running the golden strikes (the first start compiles the VM, which takes a minute)")
         run_self_test()
+        _log.info("🔬 This machine's VM computes what every other one does (%.1f s)", time.monotonic() - begin)
         with open_store(site.folders.database) as store:
             chain = open_or_create_chain(store, spec)
             importer = make_importer(chain, spec, state_window=config.state_window)
@@ -96,9 +98,8 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_tick(driver, config)), group.create_task(_inform(driver))]
             if config.author is not None:
-                workers = await stack.enter_async_context(start_workers(config.workers))
-                miner = driver.miner = Miner(workers, driver.dispatch)
-                tasks.append(group.create_task(miner.run()))
+                workers = await stack.enter_async_context(make_workers(config.workers))
+                driver.miner = Miner(workers, driver.dispatch)
             driver.dispatch(Tick())
             await stopped.wait()
             for task in tasks:

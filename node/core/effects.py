@@ -97,15 +97,10 @@ class Finalized(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartMining(msgspec.Struct, frozen=True, kw_only=True):
-    """Search tickets for this job and forget every earlier one.
-
-    Attributes:
-        weight: Gas of one ticket.
-    """
+    """Search tickets for this job and forget every earlier one."""
 
     generation: int
     job: TicketJob
-    weight: int
 
 
 class StopMining(msgspec.Struct, frozen=True, kw_only=True):

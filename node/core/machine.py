@@ -15,7 +15,6 @@ from chain.block import decode_block, encode_block
 from chain.block_tree import TreePath
 from chain.extrinsic import decode_extrinsic
 from chain.scale import CodecError
-from consensus.digest import read_work
 from consensus.errors import InvalidBlock, TooFarAhead
 from node.core.author import Ground, Template
 from node.core.effects import (
@@ -260,8 +259,7 @@ class Machine:
         line = say_prepared(template.header.number, template.header.parent_hash, len(template.extrinsics), work=work)
         effects.append(Log(level="info" if is_first else "debug", target="basic-authorship", message=line))
         self._is_mining = True
-        weight = read_work(template.header).weight
-        return [*effects, StartMining(generation=desk.generation, job=template.job, weight=weight)]
+        return [*effects, StartMining(generation=desk.generation, job=template.job)]
 
     def _get_ground(self) -> Ground:
         state = self.importer.chain.state
