@@ -113,16 +113,13 @@ class Codec(Generic[T]):
             CodecError: no canonical value begins there.
         """
         try:
-            value, end = self._decode(data, start)
+            return self._decode(data, start)
+        # SPEC SCL-02: Bytes that end before the value does MUST be refused.
         except (IndexError, struct.error) as error:
             raise UnexpectedEnd(f"the bytes end inside a {self.name}") from error
         # SPEC SCL-08: Text MUST be UTF-8.
         except UnicodeDecodeError as error:
             raise NotText(f"text that is not UTF-8 in a {self.name}") from error
-        # SPEC SCL-02: Bytes that end before the value does MUST be refused.
-        if end > len(data):
-            raise UnexpectedEnd(f"the bytes end inside a {self.name}")
-        return value, end
 
 
 def codec_of(annotation: type[T]) -> Codec[T]:
