@@ -130,7 +130,7 @@ def compute_law(problem: IsingProblem, depth: int) -> AngleLaw:
 
 def compute_core_law(n: int) -> AngleLaw:
     """Return the constant law of the core problem: an SK instance of n spins at depth 1."""
-    return _make_law(((SK_GAMMA << 16) // isqrt(n << 32),), (SK_BETA,))
+    return _make_law(((SK_GAMMA << 32) // isqrt(n << 64),), (SK_BETA,))
 
 
 def check_law(law: AngleLaw) -> None:

@@ -1,0 +1,69 @@
+"""The frozen table, the golden strikes, and gas."""
+
+from __future__ import annotations
+
+from math import cos, pi, sin
+
+import numpy as np
+import pytest
+
+from vm import golden, trig_table
+from vm.gas import PRICES, STRIKE_GAS, compute_gas, count_work
+from vm.golden import GOLDEN_STRIKES, make_golden_problem, run_self_test
+from vm.schedule import compile_schedule
+from vm.trig_table import VmDiffers, compute_trig_table, get_trig_table
+
+
+def test_vm_05_the_table_is_correctly_rounded_and_symmetric():
+    table = get_trig_table()
+    k = np.arange(2**16)
+    assert not table.flags.writeable
+    assert (table[:, 0] == table[-k, 0]).all()
+    assert (table[:, 1] == -table[-k, 1]).all()
+    assert (table[:, 1] == table[k - 2**14, 0]).all()
+    for index in (1, 77, 8191, 8192, 12345, 60000):
+        assert table[index, 0] == pytest.approx(cos(2 * pi * index / 2**16), abs=4e-16)
+        assert table[index, 1] == pytest.approx(sin(2 * pi * index / 2**16), abs=4e-16)
+    assert tuple(table[0]) == (1.0, 0.0)
+    assert tuple(table[8192]) == (0.5**0.5, 0.5**0.5)
+
+
+def test_vm_05_a_table_with_one_changed_bit_is_refused(monkeypatch):
+    changed = compute_trig_table()
+    changed[12345, 0] = np.nextafter(changed[12345, 0], 2.0)
+    monkeypatch.setattr(trig_table, "compute_trig_table", lambda: changed)
+    with pytest.raises(VmDiffers, match="hashes to"):
+        get_trig_table.__wrapped__()
+
+
+def test_vm_13_the_golden_strikes_are_reproduced():
+    run_self_test()
+
+
+def test_vm_13_a_vm_that_differs_is_refused(monkeypatch):
+    family, n, depth, seed_byte, _ = GOLDEN_STRIKES[0]
+    monkeypatch.setattr(golden, "GOLDEN_STRIKES", ((family, n, depth, seed_byte, "00" * 16),))
+    with pytest.raises(VmDiffers, match="golden strike dense n=12 p=1"):
+        run_self_test()
+
+
+def test_vm_14_gas_is_the_priced_work_of_a_schedule():
+    problem = make_golden_problem("dense", 10)
+    schedule = compile_schedule(problem, tuple(range(10)), 1)
+    work = count_work(schedule, 32)
+    assert (work.swept, work.weighed, work.mixed, work.uniforms) == (1024, 0, 0, 320)
+    assert work.paired == 1024 + 4 * 256  # one register of 10 qubits, then 4 of 8 (expected: 32 * 4 / 36)
+    assert work.columns == 32 * 64
+    expected = STRIKE_GAS + 16 * 1024 + 13 * 2048 + 5000 * 5 + 200 * 320 + 90 * 2048
+    assert (PRICES.swept, PRICES.paired, PRICES.branches, PRICES.uniforms, PRICES.columns) == (16, 13, 5000, 200, 90)
+    assert compute_gas(schedule, 32) == expected
+
+
+def test_vm_14_gas_grows_with_shots_depth_and_live_qubits():
+    def gas(family: str, n: int, depth: int, shots: int) -> int:
+        problem = make_golden_problem(family, n)
+        return compute_gas(compile_schedule(problem, tuple(range(problem.n)), depth), shots)
+
+    assert gas("dense", 12, 1, 1) < gas("dense", 12, 1, 32) < gas("dense", 12, 2, 32) < gas("dense", 14, 2, 32)
+    assert gas("cubic", 16, 1, 32) < gas("cubic", 20, 1, 32) < gas("cubic", 20, 2, 32)
+    assert gas("dense", 70, 1, 32) > 2**70  # no circuit is too large to be priced
