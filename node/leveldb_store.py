@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,8 +111,10 @@ class LevelDbStore:
     ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, in byte order, as they were at this call."""
         lower, upper = get_range(prefix, start=start, reverse=reverse)
-        pairs = self._guard(lambda: self._db.iterator(start=lower, stop=upper, reverse=reverse, verify_checksums=True))
-        return self._explain_each(pairs)
+        # Backwards, plyvel 1.5 yields nothing when the range's first key is its only one: so we find the end ourselves.
+        first = None if reverse else lower
+        pairs = self._guard(lambda: self._db.iterator(start=first, stop=upper, reverse=reverse, verify_checksums=True))
+        return self._explain_each(takewhile(lambda pair: pair[0] >= lower, pairs) if reverse else pairs)
 
     def close(self) -> None:
         """Close the database; closing twice is harmless."""

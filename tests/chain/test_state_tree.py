@@ -272,6 +272,16 @@ def test_sta_07_undo_records_with_a_gap_are_refused(damage: str) -> None:
     assert type(pickle.loads(pickle.dumps(caught.value))) is UndoMissing
 
 
+def test_sta_07_a_missing_record_of_a_block_without_changes_is_a_gap_too() -> None:
+    """The roots on both sides of it are equal, so only the heights tell."""
+    store, tree, _ = make_chain(blocks=3)
+    for _ in range(3):
+        apply_prepared(store, tree, tree.prepare({}))
+    store.write([(get_undo_key(5), None)])
+    with pytest.raises(UndoMissing):
+        StateTree.open(store)
+
+
 def test_an_undo_record_that_was_changed_is_not_applied() -> None:
     store, tree, _ = make_chain(blocks=4)
     before, after = tree.root_of(tree.get_undo(4)), tree.root

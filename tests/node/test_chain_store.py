@@ -132,6 +132,16 @@ def test_the_index_keeps_the_place_on_the_canonical_chain() -> None:
     assert place.block_hash == rival.header.hash
 
 
+def test_taking_a_block_back_leaves_the_place_of_an_extrinsic_that_is_not_its_own() -> None:
+    store = MemoryStore()
+    chain = make_stored_chain(store, blocks=2)
+    extrinsic_hash = blake2b_256((chain.get_body(chain.head.hash) or ())[0])
+    elsewhere = (EXTRINSIC_PREFIX + extrinsic_hash, msgspec.msgpack.encode([chain.head.parent_hash, 3]))
+    store.write([elsewhere])
+    chain.revert_head()
+    assert store.get(elsewhere[0]) == elsewhere[1]
+
+
 def test_side_blocks_are_listed_for_the_block_tree() -> None:
     chain = make_stored_chain(MemoryStore(), blocks=3)
     side, _ = make_block(chain, seed=1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chain.store import BatchEntry, MemoryStore, Store, StoreClosed, StoreDamaged
@@ -26,6 +26,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LevelDbStore]:
     store.close()
 
 
+@example([[(b"a", b"")]], b"a", None, True).via("plyvel 1.5 yields nothing here")
 @given(BATCHES, st.binary(max_size=2), st.none() | KEYS, st.booleans())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_store_on_disk_and_the_one_in_memory_agree(
