@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from time import process_time
 
 import numpy as np
 import pytest
 
+from consensus.core_problem import get_core_law, make_core_circuit
 from consensus.digest import WorkSeal
 from consensus.pool_energy import find_best_shot
 from consensus.ticket import SearchResult, TicketJob, make_ticket_job, run_ticket, search_tickets
 from tests.support.mining import PARAMS, TICKETS_PER_WIN, make_context, make_pool_problem, make_template, replace
 from vm.problem import compute_energies, compute_energy, make_problem, unpack_shots
+from vm.strike import run_strike
 
 
 def make_job(*, pool: bool) -> TicketJob:
@@ -92,3 +95,20 @@ def test_tickets_are_uniform_numbers() -> None:
     job = make_job(pool=False)
     cells = np.bincount([run_ticket(job, index).value >> 252 for index in range(4000)], minlength=16)
     assert ((cells - 250) ** 2 / 250).sum() < 37.7
+
+
+@pytest.mark.slow
+def test_a_search_costs_little_beside_its_strikes() -> None:
+    """CPU time of a core-only ticket of 14 spins, the cheapest there is; best of ten."""
+    circuit, law = make_core_circuit(bytes(32), 14), get_core_law(14)
+    job = TicketJob(work_key=bytes(32), core_seed=bytes(32), core_qubits=14, shots=32, repeats=1, limit=0, pool=None)
+    searches, strikes = [], []
+    for _ in range(10):
+        begin = process_time()
+        search_tickets(job, 0, 200)
+        middle = process_time()
+        for index in range(200):
+            run_strike(circuit, law, index.to_bytes(32, "little"), shots=32)
+        searches.append(middle - begin)
+        strikes.append(process_time() - middle)
+    assert min(searches) < 1.15 * min(strikes)

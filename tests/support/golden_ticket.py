@@ -27,7 +27,7 @@ from vm.strike import compile_circuit, run_strike
 PATH = Path(__file__).parents[1] / "vectors" / "work" / "golden_ticket.json"
 SPEC_PATH = Path(__file__).parents[2] / "docs" / "spec" / "work.md"
 BEGIN, END = "<!-- example begins -->", "<!-- example ends -->"
-PARAMS = WorkParams(core_qubits=14, shots=32, pool_ratio=(1, 2), ticket_gas_max=1_000_000, epoch_blocks=100)
+PARAMS = WorkParams(core_qubits=14, shots=32, pool_ratio=(1, 2), ticket_gas_max=100_000_000, epoch_blocks=100)
 GENESIS_HASH = bytes(range(32))
 TICKETS_PER_WIN = 20
 
