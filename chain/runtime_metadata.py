@@ -17,9 +17,16 @@ import msgspec
 
 from chain import metadata_v14 as v14
 from chain.hashing import twox_128
-from chain.metadata_check import HASH_BYTES, decode_metadata, find_name, hash_key, map_parts, variant_at
-from chain.metadata_check import MetadataError as MetadataError
-from chain.metadata_check import UnknownName as UnknownName
+from chain.metadata_check import (
+    HASH_BYTES,
+    MetadataError,
+    UnknownName,
+    decode_metadata,
+    find_name,
+    hash_key,
+    map_parts,
+    variant_at,
+)
 from chain.metadata_v14 import MetadataV14, Pallet, PortableType, StorageEntry, Variant
 from chain.portable_decode import PLAIN, Style, decode_portable, decode_portable_prefix
 from chain.portable_encode import encode_fields, encode_portable

@@ -15,7 +15,7 @@ from scalecodec.type_registry import load_type_registry_preset
 from chain import metadata_v14 as v14
 from chain.hashing import blake2b_128, twox_64
 from chain.metadata import encode_metadata
-from chain.metadata_check import DanglingType, UnsupportedHasher
+from chain.metadata_check import DanglingType, MetadataError, UnknownName, UnsupportedHasher
 from chain.metadata_v14 import MetadataV14, PortableType, PrimitiveKind
 from chain.portable_decode import (
     DEPTH_MAX,
@@ -26,7 +26,7 @@ from chain.portable_decode import (
     decode_portable,
 )
 from chain.portable_encode import WrongArgument, encode_portable
-from chain.runtime_metadata import DecodedCall, DecodedEvent, ErrorInfo, MetadataError, RuntimeMetadata, UnknownName
+from chain.runtime_metadata import DecodedCall, DecodedEvent, ErrorInfo, RuntimeMetadata
 from chain.scale import CodecError, LimitExceeded, NotCanonical, TrailingBytes, UnexpectedEnd, UnknownVariant, codec_of
 from chain.ss58 import encode_address
 from chain.substrate_types import AccountData, AccountInfo
