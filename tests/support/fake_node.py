@@ -250,7 +250,7 @@ async def run_client(command: list[str]) -> tuple[int, str, str]:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, err = await asyncio.wait_for(process.communicate(), 60)
+            out, err = await asyncio.wait_for(process.communicate(), 110)
         except TimeoutError:
             process.kill()
             out, err = await process.communicate()

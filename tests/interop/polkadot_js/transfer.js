@@ -5,7 +5,7 @@ import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 
 const [url, senderUri, receiverUri, amount] = process.argv.slice(2);
 const provider = new WsProvider(url, false);
-const deadline = setTimeout(() => fail(new Error('no result within 40 s')), 40_000);
+const deadline = setTimeout(() => fail(new Error('no result within 100 s')), 100_000);
 
 function fail(error) {
   console.error(error);
