@@ -28,25 +28,27 @@ from genesis.chain_spec import (
 
 DEVELOPMENT_NAMES = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
 ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
+# A tenth of a block target on one core, so that cubic graphs of 100 spins may be struck; block 1 takes about 3 s.
+DEVELOPMENT_WORK = WorkParams(ticket_gas_max=6_000_000_000, target_initial_divisor=8)
 
 
 def make_development() -> ChainSpec:
     """Return the chain of `--dev`: one node, small core problem, a block every 3 s."""
-    return _make_spec("Development", "dev", "Development", Params(work=WorkParams(target_initial_divisor=10)))
+    return _make_spec("Development", "dev", "Development", Params(work=DEVELOPMENT_WORK))
 
 
 def make_local() -> ChainSpec:
     """Return the chain of a few nodes on one machine."""
-    return _make_spec("Local Testnet", "local", "Local", Params(work=WorkParams(target_initial_divisor=40)))
+    return _make_spec("Local Testnet", "local", "Local", Params(work=DEVELOPMENT_WORK))
 
 
 def make_testnet() -> ChainSpec:
     """Return the public test chain: a larger core problem, slower and deeper blocks."""
     work = WorkParams(
         core_qubits=18,
-        ticket_gas_max=3_000_000_000,
+        ticket_gas_max=30_000_000_000,
         epoch_blocks=600,
-        target_initial_divisor=30,
+        target_initial_divisor=40,
         block_target_ms=15_000,
         half_life_ms=600_000,
         final_depth=20,
@@ -55,7 +57,7 @@ def make_testnet() -> ChainSpec:
 
 
 def make_sealing(spec: ChainSpec) -> ChainSpec:
-    """Return the chain of `--sealing`: the first ticket wins, so blocks come when they are asked for."""
+    """Return the chain of `--sealing`: every ticket wins, so blocks come when they are asked for."""
     params = replace(spec.params, work=replace(spec.params.work, target_fixed=True))
     return replace(spec, id=f"{spec.id}-sealing", params=params)
 

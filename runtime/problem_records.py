@@ -27,13 +27,12 @@ from vm.law import InvalidLaw, compute_law
 from vm.order import compute_live_profile, compute_order_cost
 from vm.problem import IsingProblem, NotStrikeable, check_problem, check_strikeable
 from vm.schedule import compile_schedule
+from vm.strike import LIVE_QUBITS_MAX
 
 SPINS_LIMIT = 4096
 COUPLINGS_LIMIT = 1 << 20
 SOLUTION_BYTES_LIMIT = SPINS_LIMIT // 8
 ORDER_COST_MAX = 2**64 - 1
-# More live qubits than this exceed any ticket's gas, so their schedule need not be compiled.
-LIVE_QUBITS_STRIKEABLE_MAX = 28
 
 
 class Ising(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,10 +214,15 @@ def _compute_strike_gas(problem: IsingProblem, order: tuple[int, ...], depth: in
         compute_law(problem, depth)
     except (NotStrikeable, InvalidLaw):
         return 0
-    if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_STRIKEABLE_MAX:
+    # the profile is cheap, so that what is hopeless is not compiled; the schedule has the last word
+    if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_MAX:
         return 0
     work = params.work
-    gas = compute_gas(compile_schedule(problem, order, depth), work.shots)
+    schedule = compile_schedule(problem, order, depth)
+    # SPEC PRB-23: A problem whose order needs more live qubits than the engine holds MUST be bounty only.
+    if schedule.live_qubits_max > LIVE_QUBITS_MAX:
+        return 0
+    gas = compute_gas(schedule, work.shots)
     core = compute_core_gas(bytes(32), work.core_qubits, work.shots)  # the same for every core problem of n spins
     # SPEC PRB-01: A problem whose ticket would weigh more than `ticket_gas_max` MUST be bounty only.
     return gas if is_poolable(core, gas, problem.n, work) else 0

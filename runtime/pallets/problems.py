@@ -48,6 +48,7 @@ from runtime.problem_records import (
     Deed,
     Instance,
     Ising,
+    OrderFigures,
     Problem,
     ProblemSizes,
     ProblemStatus,
@@ -214,15 +215,23 @@ def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, 
     record = get_open(env.state, problem)
     instance = INSTANCES.get(env.state, problem)
     figures = check_order(env.params, read_ising(instance.ising), order, record.depth)
-    # SPEC PRB-13: A new measurement order MUST cost less, and MUST NOT raise the gas of a strike or forbid it.
-    is_dearer = record.strike_gas > 0 and not 0 < figures.strike_gas <= record.strike_gas
-    if figures.order_cost >= record.order_cost or is_dearer:
-        raise OrderNotBetter(f"the order costs {figures.order_cost}, the present one {record.order_cost}")
+    # SPEC PRB-13: A new measurement order MUST lower the gas of a strike, or where there is none the order cost.
+    if not _is_better(figures, record):
+        raise OrderNotBetter(
+            f"a strike would take {figures.strike_gas} gas at an order cost of {figures.order_cost},"
+            f" now it takes {record.strike_gas} at {record.order_cost} (0 gas: no strikes)"
+        )
     INSTANCES.set(env.state, problem, Instance(ising=instance.ising, order=order))
     RECORDS.set(env.state, problem, replace(record, order_cost=figures.order_cost, strike_gas=figures.strike_gas))
     env.deposit_event(
         OrderImproved(problem=problem, who=origin, order_cost=figures.order_cost, strike_gas=figures.strike_gas)
     )
+
+
+def _is_better(figures: OrderFigures, record: Problem) -> bool:
+    if record.strike_gas == 0:
+        return figures.order_cost < record.order_cost
+    return 0 < figures.strike_gas < record.strike_gas
 
 
 # ---- what other pallets use

@@ -14,7 +14,9 @@ UNWANTED_NAMES = {"utils", "util", "common", "helpers", "helper", "shared", "bas
 # Exceptions, each with its reason. A numeric kernel is one loop nest whose parts share registers.
 LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
-MANY_PARAMETERS: dict[str, str] = {}
+MANY_PARAMETERS: dict[str, str] = {
+    "runtime/pallets/problems.py:post": "a call's parameters are its wire format, behind environment and origin",
+}
 
 
 def test_no_file_is_longer_than_its_limit() -> None:

@@ -21,6 +21,7 @@ from runtime.pallets.problems import (
     BountyPaid,
     Cancelled,
     Expired,
+    OrderImproved,
     Posted,
     SolutionImproved,
     Solved,
@@ -44,7 +45,7 @@ from runtime.problem_checks import (
     TooManyOpen,
     UnknownProblem,
 )
-from runtime.problem_records import Instance, Ising, ProblemStatus
+from runtime.problem_records import Instance, Ising, ProblemStatus, compute_order_figures
 from runtime.queries import get_account, get_problem, list_problems
 from runtime.runtime import encode_call
 from tests.support.runtime_chain import ENDOWMENT, RuntimeChain, get_events, get_key, make_ring, post_arguments
@@ -144,6 +145,15 @@ def test_prb_01_a_problem_whose_ticket_is_too_heavy_is_bounty_only() -> None:
     pool = chain.runtime.get_work_context(chain.view, chain.head, 0).pool
     assert pool is not None
     assert (pool.gas, pool.problem) == (gas, make_ring())
+
+
+def test_prb_23_a_problem_with_too_many_live_qubits_is_bounty_only() -> None:
+    """PRB-23: thirty spins, all coupled, whatever gas a ticket may have."""
+    dense = make_problem(30, [(i, j, 1) for i in range(30) for j in range(i)])
+    rich = replace(Params.tiny(), work=replace(Params.tiny().work, ticket_gas_max=2**63))
+    chain = RuntimeChain(rich)
+    outcome = chain.add_block(chain.sign("alice", post, *post_arguments(dense)))
+    assert get_events(outcome, Posted)[0].strike_gas == 0
 
 
 def test_prb_15_and_prb_16_a_solved_problem_is_paid_when_the_block_is_final() -> None:
@@ -277,19 +287,32 @@ def test_prb_10_and_prb_11_cancelling_needs_a_problem_of_ones_own() -> None:
 def test_prb_13_a_cheaper_order_replaces_the_present_one() -> None:
     """PRB-13: anybody may give one; an equal, dearer or wrong one is refused."""
     chain = RuntimeChain()
-    bad = (0, 3, 1, 4, 2, 5)
+    orders = sorted(
+        ((0, 1, 2, 3, 4, 5), (0, 2, 4, 1, 3, 5)),
+        key=lambda order: compute_order_figures(make_ring(), order, 1, chain.params).strike_gas,
+    )
+    good, bad = orders
     chain.add_block(chain.sign("alice", post, *post_arguments(order=bad)))
     first = get_problem(chain.view, 0).record
     chain.assert_noop(OrderNotBetter, "bob", post_order, 0, bad)
     chain.assert_noop(InvalidOrder, "bob", post_order, 0, (0, 1, 2, 3, 4, 6))
-    outcome = chain.add_block(chain.sign("bob", post_order, 0, (0, 1, 2, 3, 4, 5)))
+    outcome = chain.add_block(chain.sign("bob", post_order, 0, good))
     assert outcome.extrinsic_results[1].is_success
     row = get_problem(chain.view, 0)
-    assert row.instance.order == (0, 1, 2, 3, 4, 5)
-    assert row.record.order_cost < first.order_cost
+    assert row.instance.order == good
     assert row.record.strike_gas < first.strike_gas
     chain.assert_noop(OrderNotBetter, "bob", post_order, 0, bad)
-    assert chain.runtime.get_work_context(chain.view, chain.head, 0).pool.order == (0, 1, 2, 3, 4, 5)
+    assert chain.runtime.get_work_context(chain.view, chain.head, 0).pool.order == good
+
+
+def test_prb_13_orders_of_bounty_only_problems_are_compared_by_their_cost() -> None:
+    """PRB-13: where no strike is possible, fewer live qubits are better."""
+    chain = RuntimeChain()
+    doubled = make_problem(6, [(i, (i + 1) % 6, 2) for i in range(6)])
+    chain.add_block(chain.sign("alice", post, *post_arguments(doubled, order=(0, 3, 1, 4, 2, 5))))
+    outcome = chain.add_block(chain.sign("bob", post_order, 0, (0, 1, 2, 3, 4, 5)))
+    assert get_events(outcome, OrderImproved)[0].strike_gas == 0
+    chain.assert_noop(OrderNotBetter, "bob", post_order, 0, (0, 3, 1, 4, 2, 5))
 
 
 def test_a_closed_problem_is_forgotten_after_a_while() -> None:
