@@ -259,6 +259,7 @@ class Session:
                     break
                 data = message.data.encode() if isinstance(message.data, str) else message.data
                 await self._on_message(data)
+                await asyncio.sleep(0)  # many calls may have come at once: let the writer send the answers
         finally:
             tasks = [writer, *self._subscriptions.values()]
             for task in tasks:
