@@ -67,7 +67,7 @@ def compute_gas(schedule: Schedule, shots: int) -> int:
     """Return the gas of one strike of a schedule."""
     # SPEC VM-14: The gas of a strike MUST be the fixed price plus its counted work times the prices.
     work = count_work(schedule, shots)
-    return STRIKE_GAS + sum(getattr(work, kind) * getattr(PRICES, kind) for kind in work.__struct_fields__)
+    return STRIKE_GAS + sum(int(getattr(work, kind) * getattr(PRICES, kind)) for kind in work.__struct_fields__)
 
 
 def count_work(schedule: Schedule, shots: int) -> Work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from matchstrike.commands.bench_chain import bench_chain
+from matchstrike.commands.bench_vm import bench_vm
 
 
 @click.group()
@@ -13,3 +14,4 @@ def bench() -> None:
 
 
 bench.add_command(bench_chain)
+bench.add_command(bench_vm)
