@@ -214,15 +214,11 @@ def _compute_strike_gas(problem: IsingProblem, order: tuple[int, ...], depth: in
         compute_law(problem, depth)
     except (NotStrikeable, InvalidLaw):
         return 0
-    # the profile is cheap, so that what is hopeless is not compiled; the schedule has the last word
-    if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_MAX:
+    # SPEC PRB-23: A problem whose order needs more live qubits than the engine holds MUST be bounty only.
+    if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_MAX:  # cheap: the hopeless is not compiled
         return 0
     work = params.work
-    schedule = compile_schedule(problem, order, depth)
-    # SPEC PRB-23: A problem whose order needs more live qubits than the engine holds MUST be bounty only.
-    if schedule.live_qubits_max > LIVE_QUBITS_MAX:
-        return 0
-    gas = compute_gas(schedule, work.shots)
+    gas = compute_gas(compile_schedule(problem, order, depth), work.shots)
     core = compute_core_gas(bytes(32), work.core_qubits, work.shots)  # the same for every core problem of n spins
     # SPEC PRB-01: A problem whose ticket would weigh more than `ticket_gas_max` MUST be bounty only.
     return gas if is_poolable(core, gas, problem.n, work) else 0

@@ -58,12 +58,13 @@ from runtime.problem_records import (
     read_ising,
 )
 from runtime.storage import Overlay, StorageMap, StorageValue
-from runtime.weights import CANCEL, ORDER_PER_SPIN, POST_BASE, POST_PER_COUPLING
+from runtime.weights import CANCEL, ORDER_PER_TERM, POST_BASE, POST_PER_TERM, SCHEDULE_PER_TERM
 
 # ---- parameters
 
 NAME = "Problems"
 CLOSED_BLOCKS_KEPT = 100_000
+COUPLINGS_WEIGHED_MAX = 65_536
 
 # ---- storage
 
@@ -148,7 +149,8 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _post_weight(ising: Ising, depth: int, order: tuple[int, ...], terms: Terms) -> int:
-    return POST_BASE + depth * (POST_PER_COUPLING * len(ising.couplings) + ORDER_PER_SPIN * len(ising.fields))
+    terms_count = len(ising.couplings) + len(ising.fields)
+    return POST_BASE + terms_count * (POST_PER_TERM + depth * SCHEDULE_PER_TERM)
 
 
 @call(index=0, weight=_post_weight)
@@ -206,7 +208,8 @@ def cancel(env: Environment, origin: bytes, problem: U64) -> None:
 
 
 def _post_order_weight(problem: int, order: tuple[int, ...]) -> int:
-    return POST_BASE + len(order) * (ORDER_PER_SPIN + 8 * POST_PER_COUPLING)
+    spins = len(order)
+    return POST_BASE + ORDER_PER_TERM * (spins + min(spins * (spins - 1) // 2, COUPLINGS_WEIGHED_MAX))
 
 
 @call(index=2, weight=_post_order_weight)

@@ -16,6 +16,7 @@ from runtime.dispatch import (
 )
 from runtime.pallets.balances import (
     BALANCE_MAX,
+    TOTAL_ISSUANCE,
     DustLost,
     Endowed,
     HoldReason,
@@ -148,6 +149,8 @@ def test_mny_07_held_money_for_an_account_that_cannot_exist_is_burnt() -> None:
     """MNY-07: fewer planck than the existential deposit create nobody."""
     chain = RuntimeChain()
     env = chain.start().env
+    before = TOTAL_ISSUANCE.get(env.state)
     hold(env, get_key("alice"), HoldReason.ProblemBounty, 10)
     pay_from_hold(env, get_key("alice"), HoldReason.ProblemBounty, dest=get_key("newcomer"), amount=10)
     assert ACCOUNT.find(env.state, get_key("newcomer")) is None
+    assert TOTAL_ISSUANCE.get(env.state) == before - 10

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+from random import Random
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chain.block import Block
 from chain.extrinsic import make_bare
 from chain.params import UNIT_PLANCK, Params, ProblemParams
 from chain.scale import codec_of
+from consensus.core_problem import compute_core_gas
+from consensus.work import compute_repeats
 from runtime.dispatch import FundsUnavailable
 from runtime.executive import AuthorSolution, InvalidExtrinsicInBlock
 from runtime.pallets.balances import HOLDS, TransferOnHold
@@ -49,7 +56,9 @@ from runtime.problem_records import Instance, Ising, ProblemStatus, compute_orde
 from runtime.queries import get_account, get_problem, list_problems
 from runtime.runtime import encode_call
 from tests.support.runtime_chain import ENDOWMENT, RuntimeChain, get_events, get_key, make_ring, post_arguments
+from vm.order import compute_live_profile
 from vm.problem import make_problem
+from vm.schedule import compile_schedule
 
 BEST = AuthorSolution(problem_id=0, energy=-6, bits=b"\x15")  # 010101 on a ring of six
 WORSE = AuthorSolution(problem_id=0, energy=-2, bits=b"\x05")
@@ -303,6 +312,32 @@ def test_prb_13_a_cheaper_order_replaces_the_present_one() -> None:
     assert row.record.strike_gas < first.strike_gas
     chain.assert_noop(OrderNotBetter, "bob", post_order, 0, bad)
     assert chain.runtime.get_work_context(chain.view, chain.head, 0).pool.order == good
+
+
+def test_prb_13_an_order_that_forbids_strikes_is_refused() -> None:
+    """PRB-13: a ticket would weigh too much with it, so its strike gas is 0, which is no improvement."""
+    ring, plain = make_ring(), tuple(range(6))
+    gases = {order: compute_order_figures(ring, order, 1, Params.tiny()).strike_gas for order in permutations(plain)}
+    good, bad = min(gases, key=gases.__getitem__), max(gases, key=gases.__getitem__)
+    core = compute_core_gas(bytes(32), 6, 8)
+    weights = [compute_repeats(core, gases[order], (1, 1)) * core + gases[order] for order in (good, bad)]
+    assert weights[0] < weights[1]
+    tight = replace(Params.tiny(), work=replace(Params.tiny().work, ticket_gas_max=weights[0]))
+    chain = RuntimeChain(tight)
+    chain.add_block(chain.sign("alice", post, *post_arguments(ring, order=good)))
+    assert get_problem(chain.view, 0).record.strike_gas == gases[good]
+    chain.assert_noop(OrderNotBetter, "bob", post_order, 0, bad)
+
+
+@given(seed=st.randoms(use_true_random=False), depth=st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_prb_23_the_live_profile_bounds_what_the_schedule_needs(seed: Random, depth: int) -> None:
+    """PRB-23: what the profile lets pass, the engine can hold."""
+    pairs = {tuple(sorted(seed.sample(range(12), 2))) for _ in range(14)}
+    problem = make_problem(12, [(i, j, 1) for i, j in pairs])
+    order = tuple(seed.sample(range(12), 12))
+    live = max(compute_live_profile(problem, order, depth))
+    assert compile_schedule(problem, order, depth).live_qubits_max <= live
 
 
 def test_prb_13_orders_of_bounty_only_problems_are_compared_by_their_cost() -> None:
