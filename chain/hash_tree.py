@@ -69,17 +69,12 @@ class HashTree:
         Args:
             changes: Value hash by key hash, None to remove the leaf.
         """
-        buckets: dict[int, bytes] = {}
-        count = self.count
-        shift = 256 - self.depth
+        is_bulk = len(changes) > GROWTH_MAX << self.depth
+        buckets = self._merge_many(changes) if is_bulk else self._merge_few(changes)
         own = self._buckets
-        for key_hash, value_hash in changes.items():
-            number = int.from_bytes(key_hash, "big") >> shift
-            old = buckets[number] if number in buckets else own[number]
-            new = _set_entry(old, key_hash, value_hash)
-            count += (len(new) - len(old)) // ENTRY_SIZE
-            buckets[number] = new
+        grown = sum(len(bucket) - len(own[number]) for number, bucket in buckets.items())
         nodes = self._compute_nodes(buckets)
+        count = self.count + grown // ENTRY_SIZE
         return TreeChange(root=nodes.get(1, self._nodes[1]), count=count, nodes=nodes, buckets=buckets)
 
     def apply_change(self, change: TreeChange) -> None:
@@ -122,6 +117,30 @@ class HashTree:
                 return []
             index = 2 * index + (left is EMPTY)
         return _split_bucket(self._buckets[index - len(self._buckets)])
+
+    def _merge_few(self, changes: Mapping[bytes, bytes | None]) -> dict[int, bytes]:
+        """Return the changed buckets, each entry put in its place."""
+        buckets: dict[int, bytes] = {}
+        own, shift = self._buckets, 256 - self.depth
+        for key_hash, value_hash in changes.items():
+            number = int.from_bytes(key_hash, "big") >> shift
+            bucket = buckets[number] if number in buckets else own[number]
+            buckets[number] = _set_entry(bucket, key_hash, value_hash)
+        return buckets
+
+    def _merge_many(self, changes: Mapping[bytes, bytes | None]) -> dict[int, bytes]:
+        """Return the same when there are many changes a bucket (a genesis state): each bucket is sorted once."""
+        merged: dict[int, dict[bytes, bytes | None]] = {}
+        shift = 256 - self.depth
+        for key_hash, value_hash in changes.items():
+            number = int.from_bytes(key_hash, "big") >> shift
+            if number not in merged:
+                merged[number] = {entry[:32]: entry[32:] for entry in _split_bucket(self._buckets[number])}
+            merged[number][key_hash] = value_hash
+        return {
+            number: b"".join(key_hash + value for key_hash, value in sorted(entries.items()) if value is not None)
+            for number, entries in merged.items()
+        }
 
     def _compute_nodes(self, buckets: Mapping[int, bytes]) -> dict[int, bytes]:
         """Return the new hashes of the changed buckets and of everything above them."""

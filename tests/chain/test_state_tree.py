@@ -121,8 +121,24 @@ def test_a_tree_that_outgrows_its_depth_deepens_and_keeps_its_root() -> None:
     assert len(values) > GROWTH_MAX << DEPTH_MIN
     assert tree.depth > DEPTH_MIN
     assert tree.root == compute_reference_subtree(values, 0)
-    later = {key: bytes([1]) * 32 for key in list(values)[::3]}
+    later: Changes = {key: bytes([1]) * 32 for key in list(values)[::3]}
     assert tree.compute_change(later).root == compute_reference_subtree({**values, **later}, 0)
+
+
+def test_a_bulk_of_changes_gives_the_same_tree_as_one_by_one() -> None:
+    """A genesis state comes as one step; each bucket then takes many entries at once."""
+    random = Random(12)
+    keys = [random.randbytes(32) for _ in range(400)]
+    single, model = HashTree(depth=DEPTH_MIN + 3), dict[bytes, bytes]()
+    for _ in range(3):
+        changes: Changes = {key: random.choice([None, random.randbytes(32)]) for key in random.sample(keys, 300)}
+        assert GROWTH_MAX << DEPTH_MIN < len(changes) < GROWTH_MAX << DEPTH_MIN + 3
+        bulk = HashTree((key + value for key, value in model.items()), depth=DEPTH_MIN)
+        for tree in (bulk, single):
+            tree.apply_change(tree.compute_change(changes))
+        set_values(model, changes)
+        assert bulk.root == single.root == compute_reference_subtree(model, 0)
+        assert bulk.count == single.count == len(model)
 
 
 @given(st.lists(st.dictionaries(st.binary(max_size=2), st.none() | st.binary(max_size=2), max_size=8), max_size=8))

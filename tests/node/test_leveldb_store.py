@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -134,6 +135,31 @@ def test_a_database_without_its_entry_file_is_not_begun_anew(tmp_path: Path) -> 
     (tmp_path / "db" / "CURRENT").unlink()
     with pytest.raises(StoreDamaged, match=r"CURRENT.*purge-chain"):
         LevelDbStore(tmp_path / "db")
+
+
+def test_a_flipped_bit_in_a_table_is_an_error_and_never_a_wrong_value(tmp_path: Path) -> None:
+    """Or the value is the right one: the bit lay elsewhere."""
+    random, values, refused = Random(4), {b"key %03d" % i: b"value %03d" % i * 20 for i in range(200)}, 0
+    for opening in range(2):
+        store = LevelDbStore(tmp_path / "db")
+        store.write(list(values.items()) if opening == 0 else [])
+        store.close()
+    table = next((tmp_path / "db").glob("*.ldb"))
+    whole = table.read_bytes()
+    for _ in range(25):
+        changed = bytearray(whole)
+        changed[random.randrange(len(whole))] ^= 1 << random.randrange(8)
+        table.write_bytes(changed)
+        try:
+            store = LevelDbStore(tmp_path / "db")
+            try:
+                assert {key: store.get(key) for key in values} == values
+                assert dict(store.iterate(b"")) == values
+            finally:
+                store.close()
+        except StoreDamaged:
+            refused += 1
+    assert refused > 15, "most of a table is values"
 
 
 def test_its_errors_pickle() -> None:
