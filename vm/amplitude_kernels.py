@@ -99,6 +99,7 @@ def gather_(values, places, out):
 @njit(cache=True, fastmath=False, error_model="numpy")
 def fold(lanes, width):
     """Return the sum of lanes[0..width) by folding halves."""
+    # SPEC VM-18: A weight MUST be summed in 256 lanes in ascending order, and the lanes folded by halves.
     while width > 1:
         width >>= 1
         for j in range(width):

@@ -81,6 +81,7 @@ def make_angles(words, law, depth, n, table):
         for q in range(n):
             c = table[mixers[layer, q], 0]
             s = table[mixers[layer, q], 1]
+            # SPEC VM-17: A mixer MUST be y0 = a + i t b, y1 = b + i t a; t = s / c, or -c / s and a flip if |s| > |c|.
             if abs(s) <= abs(c):
                 ts[layer, q] = s / c
                 frames[layer + 1, q] = frames[layer, q]
@@ -271,6 +272,7 @@ def split_two_(members, rank, measuring, uniforms, shots, w0, w1, spare):
 @njit(cache=True, fastmath=False, error_model="numpy")
 def scale_(re, im, weight):
     """Multiply a branch by a power of two if its weight left 2^-128..2^128, so that long circuits stay in range."""
+    # SPEC VM-20: Before that sweep, a branch MUST be scaled by 2^-64 if its weight exceeds 2^128, by 2^64 below 2^-128.
     factor = 1.0
     if weight > SCALE_LIMIT:
         factor = SCALE_STEP

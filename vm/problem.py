@@ -98,6 +98,7 @@ def check_problem(problem: IsingProblem) -> None:
     Raises:
         InvalidProblem: wrong counts; CoefficientTooLarge; CouplingsNotCanonical.
     """
+    # SPEC VM-01: A problem MUST have 1 to 4096 spins and one field for each.
     if not 1 <= problem.n <= QUBITS_MAX:
         raise InvalidProblem(f"a problem has 1..{QUBITS_MAX} spins, not {problem.n}")
     if len(problem.fields) != problem.n:

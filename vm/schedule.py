@@ -147,6 +147,7 @@ class _Compiler:
         self.outstanding[layer] -= 1
 
     def _emit(self, layer: int, qubit: int) -> None:
+        # SPEC VM-16: A step MUST apply the phases left to its qubit, and all of its layer once no qubit is behind.
         targets = [] if self.swept[layer] else [qubit]
         sweep = not self.swept[layer] and self.outstanding[layer - 1] == 0
         if sweep:
@@ -182,4 +183,5 @@ class _Compiler:
         return tuple(terms)
 
     def _get_position(self, qubit: int) -> int:
+        # SPEC VM-15: Live qubits MUST be sorted by the order; the first to be measured is the index's highest bit.
         return len(self.live) - 1 - bisect_left(self.live, self.rank[qubit])

@@ -55,6 +55,7 @@ def descend_(re, im, live, rank, members, measuring, uniforms, shots, lanes, col
         if live <= TAIL_BITS:
             fill_columns_(re, im, offset, live, rank, members[first:last], measuring, uniforms, shots, columns)
             continue
+        # SPEC VM-19: From the sweep of the last layer on, qubits MUST be mixed and measured in pairs.
         weigh_two_(re, im, offset, live, ts[rank], ts[rank + 1], lanes)
         split_four_(members[first:last], rank, measuring, uniforms, shots, lanes, branch, spare, starts)
         for k in range(3, -1, -1):
