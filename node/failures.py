@@ -20,6 +20,7 @@ def explain_failures() -> Iterator[None]:
         click.ClickException: the sentence.
     """
     # imported here because they load chain, runtime and vm
+    from chain.scale import CodecError
     from chain.store import StoreError
     from genesis.chain_spec import InvalidChainSpec
     from node.log_format import InvalidLogFilter
@@ -29,7 +30,7 @@ def explain_failures() -> Iterator[None]:
         yield
     except VmDiffers as error:
         raise click.ClickException(f"this machine's VM computes other strikes than all others: {error}") from error
-    except (CommandFailure, StoreError, InvalidChainSpec, InvalidLogFilter) as error:
+    except (CommandFailure, StoreError, InvalidChainSpec, InvalidLogFilter, CodecError) as error:
         raise click.ClickException(str(error)) from error
     except PermissionError as error:
         raise click.ClickException(f"no permission: {error.filename or error}") from error
