@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vm.kernels import STEP_COLUMNS
+from vm.factor_kernels import STEP_COLUMNS
 from vm.phase_kernels import TILE, TILE_BITS
 from vm.problem import IsingProblem
 from vm.schedule import Schedule, Step
@@ -26,11 +26,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             from).
         sizes: live_qubits_max, suffix step, factors kept, largest table of factors that is not kept.
         planes: Real and imaginary arrays needed: 2, or 4 if registers are copied.
+        depth: Number of layers.
     """
 
     arrays: tuple[Integers, Integers, Integers, Integers, Integers, Integers, Integers]
     sizes: Integers
     planes: int
+    depth: int
 
 
 def make_program(problem: IsingProblem, schedule: Schedule) -> Program:
@@ -74,7 +76,7 @@ def make_program(problem: IsingProblem, schedule: Schedule) -> Program:
     copied = any(step.introduced for step in schedule.steps[1:]) or any(
         step.measured for step in schedule.steps[: schedule.suffix]
     )
-    return Program(arrays=arrays, sizes=sizes, planes=4 if copied else 2)
+    return Program(arrays=arrays, sizes=sizes, planes=4 if copied else 2, depth=schedule.depth)
 
 
 def _list_highs(step: Step) -> list[int]:

@@ -102,7 +102,7 @@ def run_strike(circuit: Circuit, law: AngleLaw, seed: bytes, *, shots: int = SHO
     words = expand_seed(seed, depth=circuit.depth, n=n, shots=shots)
     result = np.empty((shots, n), np.uint8)
     if shots > 0:
-        _run(program, packed, words, circuit.depth, RUN, NO_TRUNK, NO_UNIFORMS, result)
+        _run(program, packed, words, mode=RUN, trunk=NO_TRUNK, uniforms=NO_UNIFORMS, shots=result)
     return result
 
 
@@ -118,7 +118,8 @@ def prepare(circuit: Circuit, law: AngleLaw, seed: bytes) -> Prepared:
     trunk = NO_TRUNK
     if not any(step.measured for step in schedule.steps[: schedule.suffix]):
         trunk = np.empty((2, 1 << schedule.steps[schedule.suffix].live))
-        _run(program, packed, words, circuit.depth, KEEP, trunk, np.zeros((1, n)), np.empty((1, n), np.uint8))
+        unused = np.empty((1, n), np.uint8)
+        _run(program, packed, words, mode=KEEP, trunk=trunk, uniforms=np.zeros((1, n)), shots=unused)
     return Prepared(circuit=circuit, law=packed, words=words, trunk=trunk)
 
 
@@ -127,8 +128,9 @@ def draw(prepared: Prepared, uniforms: Uniforms) -> Shots:
     circuit = prepared.circuit
     shots = np.empty(uniforms.shape, np.uint8)
     if len(uniforms):
-        mode = RESUME if prepared.trunk.size else RUN
-        _run(circuit.program, prepared.law, prepared.words, circuit.depth, mode, prepared.trunk, uniforms, shots)
+        mode, trunk = RESUME if prepared.trunk.size else RUN, prepared.trunk
+        own = np.array(uniforms, dtype=np.float64, order="C")  # a kernel is compiled for one layout only
+        _run(circuit.program, prepared.law, prepared.words, mode=mode, trunk=trunk, uniforms=own, shots=shots)
     return shots
 
 
@@ -136,7 +138,7 @@ def _run(
     program: Program,
     law: NDArray[np.int64],
     words: Words,
-    depth: int,
+    *,
     mode: int,
     trunk: NDArray[np.float64],
     uniforms: Uniforms,
@@ -144,6 +146,7 @@ def _run(
 ) -> None:
     """Call the kernel with the scratch memory that the program's registers need."""
     planes = _make_planes(program.planes * ((1 << int(program.sizes[0])) + GAP))
+    depth = program.depth
     strike(program.arrays, program.sizes, get_trig_table(), law, words, depth, mode, trunk, uniforms, planes, shots)
 
 

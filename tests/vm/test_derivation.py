@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vm.derivation import DOMAIN, compute_angles, compute_uniforms, expand_seed, round_to_phase
-from vm.kernels import make_angles
+from vm.factor_kernels import make_angles
 from vm.law import BETA_PERIOD, GAMMA_PERIOD, AngleLaw, compute_core_law, compute_law
 from vm.problem import make_problem
 from vm.strike import _pack_law

@@ -85,6 +85,15 @@ def test_tiny_circuits_run(n: int, depth: int):
     assert (run_strike(circuit, law, bytes(32), shots=50) == expected).all()
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5, 6, 7), (0, 4, 1, 5, 2, 6, 7, 3)])
+def test_problems_in_several_parts_and_lone_qubits_run(order, depth: int):
+    problem = make_problem(8, [(0, 1, 1), (1, 2, 2), (0, 2, 1), (4, 5, 3), (5, 6, -1)], fields=[0, 0, 1, 2, 0, 0, 0, 0])
+    circuit, law = compile_circuit(problem, order=order, depth=depth), compute_law(problem, depth)
+    expected = run_reference_strike(problem, order, law, bytes(32), shots=200)
+    assert (run_strike(circuit, law, bytes(32), shots=200) == expected).all()
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_drawing_from_a_prepared_strike_gives_the_shots_of_the_strike(number: int):
     circuit, law, seed = make_case(number, 11, 1 + number % 2)
