@@ -55,7 +55,7 @@ def run(config: RunConfig) -> None:
     for line in say_banner(get_package_version("matchstrike"), "the Matchstrike authors"):
         _log.info(line)
     spec = load_spec(config.shared, config.sealing)
-    with open_site(config.shared, spec) as site:
+    with open_site(config, spec) as site:
         role = "AUTHORITY" if config.is_authority else "FULL"
         for line in say_start(chain=spec.name, name=config.name, role=role, database=str(site.folders.database)):
             _log.info(line)
@@ -88,6 +88,7 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
         loop.add_signal_handler(number, stopped.set)
     _set_fixed_metrics(driver, config)
     head = driver.machine.importer.head
+    _log.info("🏷  Local node identity is: %s", site.peer_id)
     _log.info("📦 Highest known block at #%d", head.number)
     async with AsyncExitStack() as stack:
         stack.callback(driver.close_feeds)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
+from consensus.context import PoolProblem
 from consensus.ticket import SearchResult, search_tickets
 from node.core.effects import StartMining
 from node.core.events import BestShotFound, TicketFound
 from node.log_format import get_logger
-from workers.processes import Chunk, WorkerPool
+from node.shot_polish import polish_shot
+from workers.processes import Chunk, WorkerDied, WorkerPool
 
 WINDOW_SECONDS = 10.0
+PROBLEMS_KEPT_MAX = 256
 _log = get_logger("miner")
 
 
@@ -24,6 +28,8 @@ class Miner:
         self._on_found = on_found
         self._began = perf_counter()
         self._window: deque[tuple[float, int, int]] = deque()
+        self._best: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.tickets = 0
 
     @property
@@ -52,6 +58,26 @@ class Miner:
             self._on_found(BestShotFound(problem_id=pool.problem_id, energy=result.best_energy, bits=result.best_shot))
         if result.win is not None:
             self._on_found(TicketFound(generation=command.generation, seal=result.win))
+
+    def _on_shot(self, pool: PoolProblem, energy: int, bits: bytes) -> None:
+        """Tell of a shot that is better than all before, and have a worker polish it."""
+        known = self._best.get(pool.problem_id)
+        if known is not None and energy >= known:
+            return
+        self._best[pool.problem_id] = energy
+        while len(self._best) > PROBLEMS_KEPT_MAX:
+            del self._best[next(iter(self._best))]
+        self._on_found(BestShotFound(problem_id=pool.problem_id, energy=energy, bits=bits))
+        task = asyncio.create_task(self._polish(pool, bits))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _polish(self, pool: PoolProblem, bits: bytes) -> None:
+        try:
+            polished = await self._workers.run(polish_shot, pool.problem, bits)
+        except WorkerDied:
+            return
+        self._on_found(BestShotFound(problem_id=pool.problem_id, energy=polished.energy, bits=polished.bits))
 
     def _count(self, command: StartMining, tickets: int) -> None:
         self.tickets += tickets

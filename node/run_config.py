@@ -74,6 +74,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     ban_ms: int
     state_window: int | None
     keystore_path: Path | None
+    node_key: str | None
+    node_key_file: Path | None
     notices: tuple[str, ...]
 
 
@@ -128,6 +130,8 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         ban_ms=flags.number_or("tx_ban_seconds", 1800) * 1000,
         state_window=parse_pruning(flags.text("state_pruning") or "256"),
         keystore_path=msgspec.convert(options.get("keystore_path"), Path | None),
+        node_key=flags.text("node_key"),
+        node_key_file=msgspec.convert(options.get("node_key_file"), Path | None),
         notices=tuple(
             f"{flag} has no effect: {reason}."
             for flag, (_, _, reason) in WITHOUT_EFFECT.items()

@@ -18,6 +18,7 @@ RPC_METHODS = click.Choice(["auto", "safe", "unsafe"], case_sensitive=False)
 
 _NO_PEERS = "there is no peer-to-peer network yet"
 _LOOPBACK = "ports bind to this machine only; put a reverse proxy in front to serve others"
+_NO_PASSWORD = "nothing in a running node uses a key that a password would open"
 _NO_TELEMETRY = "no telemetry is ever sent"
 WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] = {
     "--port": ("PORT", int, _NO_PEERS),
@@ -38,10 +39,11 @@ WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] =
     "--sync": ("full|fast|fast-unsafe|warp", str, _NO_PEERS),
     "--checkpoint": ("HASH", str, _NO_PEERS),
     "--network-backend": ("litep2p|libp2p", str, _NO_PEERS),
-    "--node-key": ("HEX", str, _NO_PEERS),
     "--node-key-type": ("ed25519", str, _NO_PEERS),
-    "--node-key-file": ("FILE", str, _NO_PEERS),
     "--unsafe-force-node-key-generation": ("", bool, _NO_PEERS),
+    "--password": ("TEXT", str, _NO_PASSWORD),
+    "--password-interactive": ("", bool, _NO_PASSWORD),
+    "--password-filename": ("FILE", str, _NO_PASSWORD),
     "--cluster": ("ADDRESS", str, "tickets are searched by local processes only"),
     "--no-grandpa": ("", bool, "there is no finality gadget to switch off"),
     "--force-authoring": ("", bool, "a node with an author always mines"),
@@ -126,9 +128,8 @@ _REST = [
     click.option("--pool-kbytes", type=click.IntRange(1), default=20480, show_default=True),
     click.option("--tx-ban-seconds", type=click.IntRange(0), default=1800, show_default=True),
     click.option("--keystore-path", type=click.Path(path_type=Path)),
-    click.option("--password", help="Of the keystore."),
-    click.option("--password-interactive", is_flag=True),
-    click.option("--password-filename", type=click.Path(path_type=Path, exists=True)),
+    click.option("--node-key", metavar="HEX", help="Secret of the node's peer id."),
+    click.option("--node-key-file", type=click.Path(path_type=Path, dir_okay=False), help="The same in a file."),
     click.option("--prometheus-port", type=click.IntRange(0, 65535), default=9615, show_default=True),
     click.option("--no-prometheus", is_flag=True),
 ]

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from chain.ed25519 import public_of
+from chain.peer_id import encode_peer_id
 from chain.store import Store
+from consensus.core_problem import compute_core_gas
 from genesis.block import make_genesis_block
 from genesis.chain_spec import ChainSpec
 from genesis.presets import load_chain_spec, make_sealing
@@ -32,6 +35,7 @@ from node.folders import Folders, get_default_base, get_folders, make_temporary_
 from node.leveldb_store import LevelDbStore
 from node.log_format import get_logger
 from node.log_lines import say_genesis
+from node.node_key import load_node_key
 from node.run_config import RunConfig, SharedOptions
 from runtime.executive import Runtime
 
@@ -44,10 +48,11 @@ class StartFailure(CommandFailure):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """A chain spec and where its data lie."""
+    """A chain spec, where its data lie, and who the node is."""
 
     spec: ChainSpec
     folders: Folders
+    peer_id: str
 
 
 def load_spec(shared: SharedOptions, sealing: Sealing | None = None) -> ChainSpec:
@@ -69,11 +74,14 @@ def load_spec(shared: SharedOptions, sealing: Sealing | None = None) -> ChainSpe
 
 
 @contextmanager
-def open_site(shared: SharedOptions, spec: ChainSpec) -> Iterator[Site]:
+def open_site(config: RunConfig, spec: ChainSpec) -> Iterator[Site]:
     """Name the data folders, and delete them in the end if they are temporary."""
+    shared = config.shared
     base = make_temporary_base() if shared.is_temporary else shared.base_path or get_default_base()
     try:
-        yield Site(spec=spec, folders=get_folders(base, spec.id))
+        folders = get_folders(base, spec.id)
+        secret = load_node_key(folders.network, given=config.node_key, file=config.node_key_file)
+        yield Site(spec=spec, folders=folders, peer_id=encode_peer_id(public_of(secret)))
     finally:
         if shared.is_temporary:
             shutil.rmtree(base, ignore_errors=True)
@@ -114,6 +122,10 @@ def open_or_create_chain(store: Store, spec: ChainSpec) -> ChainStore:
 
 def make_importer(chain: ChainStore, spec: ChainSpec, *, state_window: int | None) -> Importer:
     """Return the importer of an opened chain, with the side blocks of the last run imported again."""
+    work = spec.params.work
+    gas = compute_core_gas(bytes(32), work.core_qubits, work.shots)
+    if gas > work.ticket_gas_max:
+        raise StartFailure(f"the chain spec allows tickets of {work.ticket_gas_max} gas, but its core strike has {gas}")
     runtime = Runtime(spec.params, chain.genesis_hash)
     importer = Importer(chain, runtime, spec.params, state_window=state_window)
     for block_hash in importer.replay_side_blocks(now_ms=get_time_ms()):

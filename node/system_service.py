@@ -8,7 +8,6 @@ from importlib.metadata import version as get_package_version
 from pathlib import Path
 
 from chain.ed25519 import public_of
-from chain.peer_id import encode_peer_id
 from chain.secret_uri import InvalidSecretUri, derive_seed
 from node.driver import Driver
 from node.log_format import InvalidLogFilter, add_log_filters, parse_log_filters, reset_log_filters
@@ -101,5 +100,5 @@ def _make_info(config: RunConfig, site: Site) -> SystemInfo:
         chain_type=chain_type,
         properties=dict(spec.properties or {}),
         roles=("Authority" if config.is_authority else "Full",),
-        peer_id=encode_peer_id(public_of(bytes(31) + b"\x01")),
+        peer_id=site.peer_id,
     )

@@ -19,6 +19,7 @@ from chain.params import Params
 from chain.state_view import StateView
 from consensus.context import WorkContext
 from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal
+from consensus.errors import WeightTooLarge
 from consensus.ticket import TicketJob, compute_context_weight, make_ticket_job
 from consensus.timestamps import compute_median
 from node.core.mempool import Mempool
@@ -78,7 +79,7 @@ class Author:
         view, parent = ground.view, ground.parent
         height = parent.number + 1
         problems = list_problems(view)
-        context = self._runtime.get_work_context(view, parent, choose_problem(problems, height=height))
+        context = self._choose_context(view, parent, choose_problem(problems, height=height))
         work = self._make_work(context, now_ms)
         digest = make_digest(account, work)
         execution = self._runtime.start_block(
@@ -106,6 +107,15 @@ class Author:
             made_ms=now_ms,
         )
         return Preparation(template=template, invalid=tuple(invalid))
+
+    def _choose_context(self, view: StateView, parent: Header, problem_id: int | None) -> WorkContext:
+        """Return the context with this problem, or without one if its ticket would be too dear for the chain."""
+        context = self._runtime.get_work_context(view, parent, problem_id)
+        try:
+            compute_context_weight(context, self._params.work)
+        except WeightTooLarge:
+            return self._runtime.get_work_context(view, parent, None)
+        return context
 
     def _make_work(self, context: WorkContext, now_ms: int) -> WorkDigest:
         median = compute_median(context.recent_timestamps_ms)
