@@ -26,7 +26,7 @@ from genesis.block import make_genesis_block
 from genesis.chain_spec import ChainSpec
 from genesis.presets import make_development
 from node.chain_layout import BlockData
-from node.chain_opening import create_chain, open_chain
+from node.chain_opening import create_chain, has_chain, open_chain
 from node.core.author import Author
 from node.core.effects import BlockImported, BlockRefused, Effect, StartMining
 from node.core.events import BestShotFound, BlockReceived, Event, ExtrinsicReceived, Origin, Tick, TicketFound
@@ -82,7 +82,7 @@ class World:
         header, state = make_genesis_block(spec)
         self.genesis = header
         self.now_ms = BEGIN_MS
-        if store is None:
+        if not has_chain(self.store):
             chain = create_chain(self.store, BlockData(header=header, extrinsics=(), work_total=0), state)
         else:
             chain = open_chain(self.store, genesis_hash=header.hash)
@@ -93,6 +93,7 @@ class World:
             Author(self.runtime, spec.params), spec.params, account=author, sealing=sealing or Sealing(mode="pow")
         )
         self.machine = Machine(self.importer, Mempool(PoolLimits()), desk, now_ms=self.now_ms)
+        self.dispatch: Callable[[Event], list[Effect]] = lambda event: self.machine.handle(event, self.now_ms)
 
     @property
     def head(self) -> Header:
@@ -102,7 +103,7 @@ class World:
     def handle(self, event: Event, *, later_ms: int = 0) -> list[Effect]:
         """Let the clock run and the core handle an event."""
         self.now_ms += later_ms
-        return self.machine.handle(event, self.now_ms)
+        return self.dispatch(event)
 
     def mine(self, *, later_ms: int = 1000) -> Block:
         """Mine the next block on the head, as the driver and its workers would, and return it."""
