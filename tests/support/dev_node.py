@@ -1,4 +1,4 @@
-"""Runs `matchstrike-node --dev` as a process of its own: waits until it answers, and stops it by its process id."""
+"""Runs a node, or what starts one, as a process of its own: waits until it answers, and stops it by its process id."""
 
 from __future__ import annotations
 
@@ -69,13 +69,26 @@ def run_dev_node(*options: str) -> Iterator[DevNode]:
     Raises:
         NodeDidNotStart: no answer within 90 seconds.
     """
-    port = _find_free_port()
+    port = find_free_port()
     chosen = options or ("--sealing", "500")
     command = [sys.executable, "-m", "node.main", "--dev", "--tmp", "--no-prometheus", "--rpc-port", str(port), *chosen]
+    with run_program(command, port) as node:
+        yield node
+
+
+@contextmanager
+def run_program(command: list[str], port: int, *, cwd: Path | None = None) -> Iterator[DevNode]:
+    """Run a program whose node answers at a port, until the block ends; then it is interrupted as by Ctrl-C.
+
+    Raises:
+        NodeDidNotStart: no answer within 90 seconds.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "node.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd
+            )
         node = DevNode(process, port, log)
         try:
             _wait_until_it_answers(node)
@@ -84,7 +97,8 @@ def run_dev_node(*options: str) -> Iterator[DevNode]:
             _stop(process)
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
+    """Return a port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
