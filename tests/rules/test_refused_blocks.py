@@ -56,7 +56,6 @@ from tests.node.world import (
     ALICE,
     BOB,
     get_context,
-    make_keys,
     with_digest,
     with_header,
     with_seal,
