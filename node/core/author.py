@@ -24,8 +24,9 @@ from consensus.ticket import TicketJob, compute_context_weight, make_ticket_job
 from consensus.timestamps import compute_median
 from node.core.mempool import Mempool
 from node.core.problem_choice import SolutionBook, choose_problem, list_problems
-from runtime.executive import Runtime
-from runtime.validity import ExhaustsResources, Future, InvalidTransaction
+from runtime.block_execution import BlockExecution
+from runtime.executive import AuthorSolution, Runtime
+from runtime.validity import BadMandatory, ExhaustsResources, Future, InvalidTransaction
 
 EXHAUSTED_MAX = 8
 
@@ -86,9 +87,9 @@ class Author:
             view, parent, number=height, digest=digest, is_signature_checked=pool.is_signature_checked
         )
         solution = self.solutions.choose(problems, height=height)
-        inherents = self._runtime.make_inherents(view, parent, timestamp_ms=work.timestamp_ms, solution=solution)
-        for inherent in inherents:
-            execution.apply_extrinsic(inherent)
+        made = self._runtime.make_inherents(view, parent, timestamp_ms=work.timestamp_ms, solution=solution)
+        execution.apply_extrinsic(made[0])
+        inherents = (made[0], *(inherent for inherent in made[1:] if self._is_applied(execution, inherent, solution)))
         signed, invalid = _fill(pool, execution.apply_extrinsic)
         extrinsics = (*inherents, *signed)
         header = Header(
@@ -116,6 +117,16 @@ class Author:
         except WeightTooLarge:
             return self._runtime.get_work_context(view, parent, None)
         return context
+
+    def _is_applied(self, execution: BlockExecution, inherent: bytes, solution: AuthorSolution | None) -> bool:
+        """Bring the solution; forget it if it is wrong here: on another branch its number was another problem's."""
+        try:
+            execution.apply_extrinsic(inherent)
+        except BadMandatory:
+            if solution is not None:
+                self.solutions.forget(solution.problem_id)
+            return False
+        return True
 
     def _make_work(self, context: WorkContext, now_ms: int) -> WorkDigest:
         median = compute_median(context.recent_timestamps_ms)

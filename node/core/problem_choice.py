@@ -59,6 +59,10 @@ class SolutionBook:
             del self._solutions[next(iter(self._solutions))]
         return is_better
 
+    def forget(self, problem_id: int) -> None:
+        """Drop what is kept for a problem."""
+        self._solutions.pop(problem_id, None)
+
     def choose(self, problems: Iterable[tuple[int, Problem]], *, height: int) -> AuthorSolution | None:
         """Return the solution to include: of those better than the chain's, the one for the largest bounty."""
         best: tuple[int, AuthorSolution] | None = None
