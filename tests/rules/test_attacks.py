@@ -18,8 +18,9 @@ def test_a_solution_of_another_branchs_problem_does_not_stop_the_author() -> Non
     left.submit(left.sign(ALICE, make_post(), 0))
     left.mine()
     left.mine()
+    branch = [right.mine() for _ in range(3)]
     right.submit(right.sign(BOB, encode_call(post, *post_arguments(make_ring(10), target_energy=-10, deadline=500)), 0))
-    branch = [right.mine() for _ in range(4)]
+    branch.append(right.mine())
     left.handle(BestShotFound(problem_id=0, energy=-9, bits=b"\x02"))
     left.now_ms = right.now_ms
     for block in branch:
