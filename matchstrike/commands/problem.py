@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import click
+import msgspec
 
 from matchstrike.commands.amounts import AMOUNT, format_amount
 from matchstrike.commands.failure import TIMED_OUT, CommandFailed
@@ -34,12 +35,30 @@ from matchstrike.commands.submitting import (
 from rpc.api import Json
 from rpc.client import connect
 from vm.order import EFFORT_DEFAULT, EFFORT_MAX
-from wallet.chain_client import Event, Receipt, open_chain, read_int, read_object
+from wallet.chain_client import Event, Receipt, UnexpectedAnswer, open_chain, read_int, read_object
 
 F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
 NUMBER = click.IntRange(0, 2**64 - 1)
 ENDED = ("paid", "expired", "cancelled")
+
+
+class BestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The best solution of a problem, as far as a list shows it."""
+
+    energy: int
+
+
+class ProblemRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A problem, as far as a list shows it."""
+
+    id: int
+    status: str
+    spins: int
+    bounty: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,39}$")]
+    target_energy: int
+    deadline: int
+    best: BestRow | None
 
 
 @click.group()
@@ -107,7 +126,8 @@ def post(
         return
     seed = unlock_account(how.who, how.keys_dir, how.password_file)
     receipt = run(_post(posting, offer, seed, how))
-    number = find_field(receipt, "Posted", "problem")
+    field = find_field(receipt, "Posted", "problem")
+    number = None if field is None else read_int(field)
     text = receipt_to_text(receipt) + ("" if number is None else f"\nproblem {number}")
     emit({"problem": number, **receipt_to_json(receipt)}, text, how.output)
 
@@ -118,18 +138,16 @@ def post(
 @output_option
 def list_problems(only_open: bool, url: str, output: str) -> None:
     """List the posted problems, newest first."""
-    rows = run(_call(url, "problem_list", only_open))
-    assert isinstance(rows, list)
+    answer, rows = run(_list(url, only_open))
     lines = [f"{'id':>4}  {'status':<10} {'spins':>5}  {'bounty':>12}  {'target':>8}  {'best':>8}  deadline"]
-    for row in map(read_object, rows):
-        best = row.get("best")
-        energy = best["energy"] if isinstance(best, Mapping) else "-"
-        bounty = format_amount(read_int(row["bounty"]), "")
+    for row in rows:
+        energy = "-" if row.best is None else str(row.best.energy)
+        bounty = format_amount(int(row.bounty), "")
         lines.append(
-            f"{row['id']:>4}  {row['status']:<10} {row['spins']:>5}  {bounty:>12}  {row['targetEnergy']:>8}"
-            f"  {energy:>8}  {row['deadline']}"
+            f"{row.id:>4}  {row.status:<10} {row.spins:>5}  {bounty:>12}  {row.target_energy:>8}"
+            f"  {energy:>8}  {row.deadline}"
         )
-    emit(rows, "\n".join(lines) if rows else "no problems", output)
+    emit(answer, "\n".join(lines) if rows else "no problems", output)
 
 
 @problem.command()
@@ -172,8 +190,8 @@ def order(number: int, file: Path, effort: int, **options: object) -> None:
     """Give problem NUMBER (posted from FILE) a cheaper measurement order."""
     how = read_submission(options)
     seed = unlock_account(how.who, how.keys_dir, how.password_file)
-    record = run(_get(how.url, number))
-    posting = make_posting(load_problem(file), depth=read_int(record["depth"]), target=None, effort=effort)
+    depth = run(_get_depth(how.url, number))
+    posting = make_posting(load_problem(file), depth=depth, target=None, effort=effort)
     arguments: dict[str, object] = {"problem": number, "order": list(posting.order)}
     receipt = run(_submit("post_order", arguments, seed, how))
     emit(receipt_to_json(receipt), receipt_to_text(receipt), how.output)
@@ -215,6 +233,18 @@ async def _submit(name: str, arguments: dict[str, object], seed: bytes, how: Sub
 async def _call(url: str, method: str, *params: Json) -> Json:
     async with connect(url) as client:
         return await client.call(method, *params)
+
+
+async def _list(url: str, only_open: bool) -> tuple[Json, list[ProblemRow]]:
+    answer = await _call(url, "problem_list", only_open)
+    try:
+        return answer, msgspec.convert(answer, list[ProblemRow])
+    except msgspec.ValidationError as error:
+        raise UnexpectedAnswer(f"the node answered no list of problems: {error}") from error
+
+
+async def _get_depth(url: str, number: int) -> int:
+    return read_int((await _get(url, number)).get("depth"))
 
 
 async def _get(url: str, number: int) -> Mapping[str, Json]:
