@@ -1,12 +1,13 @@
 """The target of the next block: aserti3-2d, an exponential moving target without memory.
 
-The target depends only on the anchor and on how far time is ahead of schedule: it doubles for every half-life behind
-schedule. All integers; times in milliseconds.
+The target depends only on the anchor and on how far the clock is ahead of schedule: it doubles for every half-life
+behind schedule. All integers; times in milliseconds.
 
 Terms:
     anchor: where the schedule starts; block 1, with its parent's time taken as one block target earlier.
-    pause rule: a gap between consecutive timestamps counts for at most two half-lives; the anchor moves by the rest, so
-        a chain that stood still does not owe the blocks of that time.
+    clock: the largest timestamp so far; an earlier timestamp, which the median rule permits, does not turn it back.
+    pause rule: a step of the clock counts for at most two half-lives; the anchor moves by the rest, so a chain that
+        stood still does not owe the blocks of that time.
 
 Source: Bitcoin Cash upgrade specification 2020-11-15-asert, test vectors of Mark Lundeberg.
 """
@@ -69,29 +70,36 @@ def make_first_anchor(*, timestamp_ms: int, params: WorkParams) -> Anchor:
     )
 
 
-def move_anchor(anchor: Anchor, *, parent_timestamp_ms: int, timestamp_ms: int, params: WorkParams) -> Anchor:
-    """Return the anchor after a block: later by what its gap exceeds two half-lives (never for block 1)."""
-    rest_ms = timestamp_ms - parent_timestamp_ms - GAP_HALF_LIVES_MAX * params.half_life_ms
+def move_clock(clock_ms: int, *, timestamp_ms: int) -> int:
+    """Return the clock after a block with this timestamp."""
+    # SPEC TGT-10: The clock MUST be the largest timestamp of the chain's blocks so far, so that an earlier timestamp
+    # does not turn it back.
+    return max(clock_ms, timestamp_ms)
+
+
+def move_anchor(anchor: Anchor, *, clock_before_ms: int, clock_ms: int, params: WorkParams) -> Anchor:
+    """Return the anchor after a block: later by what the clock's step exceeds two half-lives (never for block 1)."""
+    rest_ms = clock_ms - clock_before_ms - GAP_HALF_LIVES_MAX * params.half_life_ms
     if rest_ms <= 0:
         return anchor
-    # SPEC TGT-06: When a block's timestamp exceeds its parent's by more than two half-lives, the anchor's parent time
-    # MUST grow by the excess before the next target is computed.
+    # SPEC TGT-06: When a block moves the clock by more than two half-lives, the anchor's parent time MUST grow by the
+    # excess before the next target is computed.
     return Anchor(height=anchor.height, parent_time_ms=anchor.parent_time_ms + rest_ms, target=anchor.target)
 
 
-def compute_target(anchor: Anchor, *, height: int, timestamp_ms: int, params: WorkParams) -> int:
+def compute_target(anchor: Anchor, *, height: int, clock_ms: int, params: WorkParams) -> int:
     """Return the target of the block after the one at `height`.
 
     Args:
         height: Height of the parent, at least the anchor's.
-        timestamp_ms: Time of the parent.
+        clock_ms: The clock after the parent.
     """
     largest = compute_largest_target(params)
     if params.target_fixed:
         return largest
-    ahead_ms = timestamp_ms - anchor.parent_time_ms - params.block_target_ms * (height - anchor.height + 1)
-    # SPEC TGT-07: The exponent MUST be (time since the anchor's parent - block target * blocks since it) * 2^16 /
-    # half-life in ms, divided truncating towards zero.
+    ahead_ms = clock_ms - anchor.parent_time_ms - params.block_target_ms * (height - anchor.height + 1)
+    # SPEC TGT-07: The exponent MUST be (the clock's time since the anchor's parent - block target * blocks since it) *
+    # 2^16 / half-life in ms, divided truncating towards zero.
     exponent = abs(ahead_ms << RADIX_BITS) // params.half_life_ms
     return _scale_target(anchor.target, exponent if ahead_ms >= 0 else -exponent, largest)
 

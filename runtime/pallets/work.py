@@ -7,7 +7,7 @@ target of the next one.
 Terms:
     epoch: `epoch_blocks` heights; block h is in epoch h // epoch_blocks.
     tickets of an epoch: one hash over all its winning tickets, in order; it draws the core problem two epochs later.
-    anchor: the block that ASERT measures from.
+    anchor: the block that ASERT measures from. clock: the largest timestamp so far, which ASERT measures with.
 
 Invariants: the tickets kept are those of this epoch and the two before it; there are at most 11 recent timestamps, the
 last of them this block's.
@@ -23,9 +23,9 @@ from chain.metadata import ConstantMeta
 from chain.params import MoneyParams, Params
 from chain.scale import codec_of_alias
 from chain.scale_shapes import H256, I64, U32, U64, U128, U256
-from consensus.asert import Anchor, compute_target, make_first_anchor, move_anchor
+from consensus.asert import Anchor, compute_target, make_first_anchor, move_anchor, move_clock
 from consensus.core_problem import EMPTY_ACCUMULATOR, compute_epoch, extend_accumulator
-from consensus.digest import read_author, read_work
+from consensus.digest import read_author
 from consensus.work import compute_header_ticket
 from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
 from runtime.environment import Environment
@@ -48,6 +48,7 @@ _FIXED_ONE = 10**18
 
 NEXT_TARGET: StorageValue[int] = StorageValue(NAME, "NextTarget", U256, docs="The target of the next block.")
 ANCHOR: StorageValue[Anchor] = StorageValue(NAME, "Anchor", Anchor, docs="The block that the target is computed from.")
+CLOCK: StorageValue[int] = StorageValue(NAME, "Clock", U64, 0, docs="The largest timestamp of all blocks in ms.")
 RECENT_TIMESTAMPS: StorageValue[tuple[int, ...]] = StorageValue(
     NAME, "RecentTimestamps", tuple[U64, ...], (), docs="Times of the last 11 blocks in ms, oldest first."
 )
@@ -171,14 +172,16 @@ def on_finalize(env: Environment) -> None:
     recent = (*RECENT_TIMESTAMPS.get(state), now)[-RECENT_TIMESTAMPS_MAX:]
     RECENT_TIMESTAMPS.set(state, recent)
     HAS_SOLUTION.remove(state)
+    before = CLOCK.get(state)
+    clock = move_clock(before, timestamp_ms=now)
     anchor = ANCHOR.find(state)
     if anchor is None:
         anchor = make_first_anchor(timestamp_ms=now, params=work)
     else:
-        before = read_work(env.block.parent).timestamp_ms
-        anchor = move_anchor(anchor, parent_timestamp_ms=before, timestamp_ms=now, params=work)
+        anchor = move_anchor(anchor, clock_before_ms=before, clock_ms=clock, params=work)
     ANCHOR.set(state, anchor)
-    NEXT_TARGET.set(state, compute_target(anchor, height=env.number, timestamp_ms=now, params=work))
+    CLOCK.set(state, clock)
+    NEXT_TARGET.set(state, compute_target(anchor, height=env.number, clock_ms=clock, params=work))
 
 
 # ---- invariants
@@ -212,7 +215,7 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
 WORK = Pallet(
     name=NAME,
     index=7,
-    storage=(NEXT_TARGET, ANCHOR, RECENT_TIMESTAMPS, EPOCH_TICKETS, HAS_SOLUTION),
+    storage=(NEXT_TARGET, ANCHOR, CLOCK, RECENT_TIMESTAMPS, EPOCH_TICKETS, HAS_SOLUTION),
     errors=(MisstatedEnergy, InvalidBits, NotBetter, SecondSolution),
     calls=(solution,),
     constants=make_constants,

@@ -51,7 +51,7 @@ def test_tgt_07_tgt_08_targets_equal_the_public_vectors(run: dict) -> None:
         target=expand_nbits(int(run["anchor_nbits"], 16)),
     )
     for height, time_s, expected in run["rows"]:
-        target = compute_target(anchor, height=height, timestamp_ms=1000 * time_s, params=BCH)
+        target = compute_target(anchor, height=height, clock_ms=1000 * time_s, params=BCH)
         assert compress_to_nbits(target) == int(expected, 16), (height, time_s)
 
 
@@ -59,7 +59,7 @@ def test_tgt_07_the_exponent_is_truncated_towards_zero() -> None:
     """One millisecond early: -65536 // half-life would be -2, truncation says -1."""
     params = WorkParams(half_life_ms=50_000)
     anchor = Anchor(height=1, parent_time_ms=START_MS, target=2**200)
-    target = compute_target(anchor, height=1, timestamp_ms=START_MS + params.block_target_ms - 1, params=params)
+    target = compute_target(anchor, height=1, clock_ms=START_MS + params.block_target_ms - 1, params=params)
     factor = 65536 + ((195766423245049 * 65535 + 971821376 * 65535**2 + 5127 * 65535**3 + 2**47) >> 48)
     assert target == 2**200 * factor >> 17
 
@@ -76,24 +76,24 @@ def test_tgt_04_block_1_starts_at_the_divided_largest_target() -> None:
     fixed = WorkParams(target_fixed=True)
     anchor = make_first_anchor(timestamp_ms=START_MS, params=fixed)
     assert anchor.target == compute_largest_target(fixed)
-    assert compute_target(anchor, height=900, timestamp_ms=START_MS, params=fixed) == compute_largest_target(fixed)
+    assert compute_target(anchor, height=900, clock_ms=START_MS, params=fixed) == compute_largest_target(fixed)
 
 
 def test_tgt_05_the_anchor_is_block_1_and_block_2_has_its_target() -> None:
     anchor = make_first_anchor(timestamp_ms=START_MS, params=DEVELOPMENT)
     assert anchor == Anchor(height=1, parent_time_ms=START_MS - 3000, target=compute_initial_target(DEVELOPMENT))
-    assert compute_target(anchor, height=1, timestamp_ms=START_MS, params=DEVELOPMENT) == anchor.target
+    assert compute_target(anchor, height=1, clock_ms=START_MS, params=DEVELOPMENT) == anchor.target
     assert make_first_anchor(timestamp_ms=5, params=DEVELOPMENT).parent_time_ms == 0
 
 
 def test_a_chain_on_schedule_keeps_its_target_and_a_half_life_doubles_it() -> None:
     anchor = make_first_anchor(timestamp_ms=START_MS, params=DEVELOPMENT)
     on_time = START_MS + 50 * DEVELOPMENT.block_target_ms
-    assert compute_target(anchor, height=51, timestamp_ms=on_time, params=DEVELOPMENT) == anchor.target
+    assert compute_target(anchor, height=51, clock_ms=on_time, params=DEVELOPMENT) == anchor.target
     late = on_time + DEVELOPMENT.half_life_ms
-    assert compute_target(anchor, height=51, timestamp_ms=late, params=DEVELOPMENT) == 2 * anchor.target
+    assert compute_target(anchor, height=51, clock_ms=late, params=DEVELOPMENT) == 2 * anchor.target
     early = on_time - DEVELOPMENT.half_life_ms
-    assert compute_target(anchor, height=51, timestamp_ms=early, params=DEVELOPMENT) == anchor.target // 2
+    assert compute_target(anchor, height=51, clock_ms=early, params=DEVELOPMENT) == anchor.target // 2
 
 
 def test_tgt_06_a_pause_counts_for_two_half_lives() -> None:
@@ -102,12 +102,12 @@ def test_tgt_06_a_pause_counts_for_two_half_lives() -> None:
     gap = DEVELOPMENT.half_life_ms * 2
     year = 365 * 24 * 3600 * 1000
     for pause in (gap + 1, 10 * gap, year):
-        moved = move_anchor(anchor, parent_timestamp_ms=START_MS, timestamp_ms=START_MS + pause, params=DEVELOPMENT)
+        moved = move_anchor(anchor, clock_before_ms=START_MS, clock_ms=START_MS + pause, params=DEVELOPMENT)
         assert moved.parent_time_ms == anchor.parent_time_ms + pause - gap
-        after = compute_target(moved, height=2, timestamp_ms=START_MS + pause, params=DEVELOPMENT)
-        assert after == compute_target(anchor, height=2, timestamp_ms=START_MS + gap, params=DEVELOPMENT)
+        after = compute_target(moved, height=2, clock_ms=START_MS + pause, params=DEVELOPMENT)
+        assert after == compute_target(anchor, height=2, clock_ms=START_MS + gap, params=DEVELOPMENT)
     for harmless in (-5000, 0, 1, gap):
-        same = move_anchor(anchor, parent_timestamp_ms=START_MS, timestamp_ms=START_MS + harmless, params=DEVELOPMENT)
+        same = move_anchor(anchor, clock_before_ms=START_MS, clock_ms=START_MS + harmless, params=DEVELOPMENT)
         assert same == anchor
 
 
@@ -120,9 +120,9 @@ def test_tgt_06_after_a_pause_the_chain_finds_its_pace_within_ten_half_lives() -
     made_after = 0
     for _ in range(1000):
         step = compute_block_work(target) // hash_rate + pauses.get(height, 0)
-        anchor = move_anchor(anchor, parent_timestamp_ms=time_ms, timestamp_ms=time_ms + step, params=DEVELOPMENT)
+        anchor = move_anchor(anchor, clock_before_ms=time_ms, clock_ms=time_ms + step, params=DEVELOPMENT)
         time_ms, height = time_ms + step, height + 1
-        target = compute_target(anchor, height=height, timestamp_ms=time_ms, params=DEVELOPMENT)
+        target = compute_target(anchor, height=height, clock_ms=time_ms, params=DEVELOPMENT)
         resumed = START_MS + 200 * 3000 + 24 * 3600 * 1000
         made_after += resumed < time_ms <= resumed + 600_000
     assert 200 <= made_after <= 260  # ten minutes owe 200 blocks; the day's 28,800 are forgiven, two half-lives are not
@@ -130,8 +130,8 @@ def test_tgt_06_after_a_pause_the_chain_finds_its_pace_within_ten_half_lives() -
 
 def test_a_target_never_leaves_its_bounds_whatever_the_times() -> None:
     anchor = Anchor(height=1, parent_time_ms=0, target=1)
-    assert compute_target(anchor, height=2**32 - 1, timestamp_ms=0, params=DEVELOPMENT) == 1
-    far = compute_target(anchor, height=1, timestamp_ms=2**64 - 1, params=DEVELOPMENT)
+    assert compute_target(anchor, height=2**32 - 1, clock_ms=0, params=DEVELOPMENT) == 1
+    far = compute_target(anchor, height=1, clock_ms=2**64 - 1, params=DEVELOPMENT)
     assert far == compute_largest_target(DEVELOPMENT)
 
 
@@ -143,7 +143,7 @@ def test_a_target_never_leaves_its_bounds_whatever_the_times() -> None:
 def test_more_time_never_makes_a_target_harder(target: int, height: int, times: tuple[int, int]) -> None:
     """Monotonous in time up to the step of the approximation (1 in 65536), and always inside the bounds."""
     anchor = Anchor(height=1, parent_time_ms=START_MS, target=target)
-    early, late = (compute_target(anchor, height=height, timestamp_ms=t, params=DEVELOPMENT) for t in sorted(times))
+    early, late = (compute_target(anchor, height=height, clock_ms=t, params=DEVELOPMENT) for t in sorted(times))
     assert 1 <= early <= compute_largest_target(DEVELOPMENT)
     assert late * 65537 >= early * 65536
 

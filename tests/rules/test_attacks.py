@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from chain.block import Block
+from consensus.digest import read_work
+from consensus.ticket import search_tickets
+from node.core.author import Ground, seal_template
 from node.core.effects import BlockImported
 from node.core.events import BestShotFound
 from runtime.pallets.problems import post
+from runtime.pallets.work import NEXT_TARGET
 from runtime.queries import get_problem
 from runtime.runtime import encode_call
+from runtime.storage import Overlay
 from tests.node.world import ALICE, BOB, World, find
 from tests.rules.scene import make_params, make_post
 from tests.support.runtime_chain import make_ring, post_arguments
@@ -33,3 +39,33 @@ def test_a_solution_of_another_branchs_problem_does_not_stop_the_author() -> Non
     assert problem.record.spins == 10
     assert problem.record.best is not None, "the wrong bits are forgotten, so that right ones are brought"
     assert problem.record.best.solver == ALICE.public
+
+
+def mine_at(world: World, timestamp_ms: int) -> Block:
+    """Return and import a block with any permitted timestamp."""
+    importer = world.importer
+    ground = Ground(parent=world.head, view=importer.chain.state, compute_root=importer.chain.state.root_of)
+    prepared = world.machine.desk.author.prepare(ground, world.machine.pool, BOB.public, now_ms=timestamp_ms)
+    found = search_tickets(prepared.template.job, 0, 4096)
+    assert found.win is not None
+    block = seal_template(prepared.template, found.win)
+    assert find(world.receive(block), BlockImported)
+    return block
+
+
+def test_tgt_10_one_old_timestamp_after_a_pause_does_not_stall_the_chain() -> None:
+    """Without the clock, the anchor had moved by the pause and one old time made the next target 2^56 times harder."""
+    world = World(params=make_params())
+    for _ in range(12):
+        mine_at(world, world.now_ms)
+        world.now_ms += 1_000
+    before = NEXT_TARGET.get(Overlay(world.importer.chain.state))
+    world.now_ms += 3_600_000
+    mine_at(world, world.now_ms)
+    old = mine_at(world, 0)  # the author raises it to just above the median: an hour ago
+    assert read_work(old.header).timestamp_ms < world.now_ms - 3_500_000
+    assert NEXT_TARGET.get(Overlay(world.importer.chain.state)) > before // 4
+    for _ in range(3):
+        mine_at(world, world.now_ms)
+        mine_at(world, 0)
+    assert NEXT_TARGET.get(Overlay(world.importer.chain.state)) > before // 4

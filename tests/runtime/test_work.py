@@ -79,7 +79,7 @@ def test_the_target_follows_asert_from_block_one() -> None:
     chain.add_blocks(3)
     anchor = make_first_anchor(timestamp_ms=START_MS + 1_000, params=params.work)
     assert ANCHOR.get(chain.state) == anchor
-    expected = compute_target(anchor, height=3, timestamp_ms=START_MS + 3_000, params=params.work)
+    expected = compute_target(anchor, height=3, clock_ms=START_MS + 3_000, params=params.work)
     context = chain.runtime.get_work_context(chain.view, chain.head, None)
     assert context.target == expected == first
     assert context.recent_timestamps_ms == tuple(START_MS + 1_000 * k for k in (1, 2, 3))
