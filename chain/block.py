@@ -14,6 +14,9 @@ from chain.header import Header, decode_header_prefix, encode_header
 from chain.merkle import compute_root
 from chain.scale import CodecError, LimitExceeded, TrailingBytes, UnexpectedEnd, decode_compact, encode_compact
 
+INHERENTS_MAX = 16
+SIGNED_BYTES_MIN = 100
+
 
 class InvalidBody(CodecError):
     """A body that its header does not commit to."""
@@ -25,6 +28,12 @@ class BlockTooLarge(CodecError):
     """More bytes than a block may have."""
 
     rule: ClassVar[str] = "BLK-02"
+
+
+class TooManyExtrinsics(CodecError):
+    """More extrinsics than so many bytes can hold in earnest."""
+
+    rule: ClassVar[str] = "BLK-03"
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +63,7 @@ def decode_block(data: bytes, *, bytes_max: int) -> Block:
 
     Raises:
         BlockTooLarge: more than `bytes_max` bytes.
+        TooManyExtrinsics: more than its bytes can hold in earnest.
         InvalidBody: the extrinsics do not have the header's root.
         CodecError: the bytes are not canonical.
     """
@@ -64,6 +74,9 @@ def decode_block(data: bytes, *, bytes_max: int) -> Block:
     count, position = decode_compact(data, position, 4)
     if count > len(data) - position:
         raise LimitExceeded(f"{count} extrinsics do not fit into {len(data) - position} bytes")
+    # SPEC BLK-03: A block MUST NOT have more extrinsics than 16 and one for each 100 bytes of its body.
+    if count > INHERENTS_MAX + (len(data) - position) // SIGNED_BYTES_MIN:
+        raise TooManyExtrinsics(f"{count} extrinsics in a body of {len(data) - position} bytes")
     extrinsics: list[bytes] = []
     for _ in range(count):
         length, start = decode_compact(data, position, 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from chain.block import (
     Block,
     BlockTooLarge,
     InvalidBody,
+    TooManyExtrinsics,
     check_body,
     compute_extrinsics_root,
     decode_block,
@@ -65,6 +68,19 @@ def test_blk_02_a_block_larger_than_allowed_is_refused_before_it_is_read() -> No
         decode_block(data, bytes_max=len(data) - 1)
     with pytest.raises(BlockTooLarge):
         decode_block(b"\xff" * 100, bytes_max=99)
+
+
+def test_blk_03_a_body_of_empty_extrinsics_costs_nothing_to_refuse() -> None:
+    head = encode_header(BLOCK.header)
+    count = ROOM - len(head) - 4
+    data = head + encode_compact(count) + bytes(count)
+    started = process_time()
+    with pytest.raises(TooManyExtrinsics):
+        decode_block(data, bytes_max=ROOM)
+    assert process_time() - started < 0.2
+    assert decode_block(encode_block(_make(*[b""] * 16)), bytes_max=ROOM)
+    with pytest.raises(TooManyExtrinsics):
+        decode_block(encode_block(_make(*[b""] * 17)), bytes_max=ROOM)
 
 
 def test_scl_02_a_cut_off_block_is_refused() -> None:
