@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chain.hashing import blake2b_256
+from chain.substrate_types import AddressId
 from consensus.ticket import search_tickets
 from node.core.effects import (
     BestChanged,
@@ -18,6 +20,8 @@ from node.core.events import ExtrinsicsRemoved, Tick, TicketFound
 from node.core.import_errors import BlockKnown
 from node.core.pool_errors import AlreadyImported, BadFormat, Unfit
 from node.core.sealing import Sealing
+from runtime.pallets.balances import transfer_all
+from runtime.runtime import encode_call
 from tests.node.world import ALICE, BOB, CHARLIE, World, find, get_job, get_refusal
 
 
@@ -241,3 +245,68 @@ def test_finality_is_told_once_and_in_order() -> None:
         for effect in find(world.receive(miner.mine()), Finalized):
             numbers += [header.number for header in effect.headers]
     assert numbers == [1, 2, 3]
+
+
+def test_the_chain_can_change_its_mind_and_change_it_back() -> None:
+    left, right = World(), World(author=BOB.public)
+    ours = [left.mine()]
+    theirs = [right.mine(), right.mine()]
+    keeper = World()
+    keeper.receive(ours[0])
+    for block in theirs:
+        keeper.now_ms = right.now_ms
+        keeper.receive(block)
+    assert keeper.head.hash == theirs[1].hash
+    left.now_ms = right.now_ms
+    ours += [left.mine(), left.mine()]
+    keeper.now_ms = left.now_ms
+    for block in ours[1:]:
+        effects = keeper.receive(block)
+    change = find(effects, BestChanged)[0]
+    assert change.retracted == (theirs[1].hash, theirs[0].hash)
+    assert change.enacted == tuple(block.hash for block in ours)
+    assert keeper.importer.chain.state.root == left.importer.chain.state.root
+
+
+def test_an_extrinsic_that_both_branches_hold_only_changes_its_block() -> None:
+    left, right = World(), World(author=BOB.public)
+    raw = left.transfer(ALICE, CHARLIE, 10**12, 0)
+    left.submit(raw)
+    right.submit(raw)
+    lost = left.mine()
+    new = [right.mine(), right.mine()]
+    left.now_ms = right.now_ms
+    left.receive(new[0])
+    effects = left.receive(new[1])
+    assert [kind for _, kind in moves(effects)] == ["retracted", "inBlock"]
+    assert lost.hash != new[0].hash
+    assert len(left.machine.pool) == 0
+
+
+def test_a_ticket_for_a_head_that_is_no_longer_the_best_makes_no_block() -> None:
+    world, other = World(), World(author=BOB.public)
+    order = get_job(world.handle(Tick()))
+    assert order is not None
+    win = search_tickets(order.job, 0, 64).win
+    assert win is not None
+    world.receive(other.mine())
+    blocks = len(world.importer.blocks)
+    assert find(world.handle(TicketFound(generation=order.generation, seal=win)), BlockImported) == []
+    assert len(world.importer.blocks) == blocks
+
+
+def test_what_turns_out_unpayable_leaves_the_pool_with_its_reason_and_its_followers_wait() -> None:
+    world = World()
+    everything = encode_call(transfer_all, AddressId(account=CHARLIE.public), False)
+    drain = world.sign(BOB, everything, 0)
+    second, third = (world.transfer(BOB, CHARLIE, 10**12, nonce) for nonce in (1, 2))
+    for raw in (drain, second, third):
+        assert find(world.submit(raw), ExtrinsicAccepted)
+    block = world.mine()
+    assert block.extrinsics[1:] == (drain,)
+    drop = world.machine.pool.get_drop(blake2b_256(second))
+    assert drop is not None
+    assert drop.kind == "invalid"
+    assert "Inability to pay" in drop.reason
+    entry = world.machine.pool.get(blake2b_256(third))
+    assert entry is None or not world.machine.pool.is_ready(entry)
