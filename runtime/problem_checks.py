@@ -19,8 +19,11 @@ from runtime.problem_records import (
     compute_order_figures,
     read_ising,
 )
+from runtime.weights import ORDER_PER_TERM, POST_BASE, POST_PER_TERM, SCHEDULE_PER_TERM
 from vm.problem import InvalidProblem, IsingProblem
 from vm.schedule import InvalidOrder as VmInvalidOrder
+
+COUPLINGS_WEIGHED_MAX = 65_536
 
 
 class InvalidIsing(ModuleFailure):
@@ -152,6 +155,18 @@ def check_order(params: Params, problem: IsingProblem, order: tuple[int, ...], d
     # SPEC PRB-05: A measurement order MUST name every spin exactly once.
     except VmInvalidOrder as error:
         raise InvalidOrder(str(error)) from error
+
+
+def compute_post_weight(ising: Ising, depth: int, order: tuple[int, ...], terms: Terms) -> int:
+    """Return the weight of posting a problem."""
+    terms_count = len(ising.couplings) + len(ising.fields)
+    return POST_BASE + terms_count * (POST_PER_TERM + depth * SCHEDULE_PER_TERM)
+
+
+def compute_post_order_weight(problem: int, order: tuple[int, ...]) -> int:
+    """Return the weight of posting an order, from its length alone."""
+    spins = len(order)
+    return POST_BASE + ORDER_PER_TERM * (spins + min(spins * (spins - 1) // 2, COUPLINGS_WEIGHED_MAX))
 
 
 def compute_deposit(params: Params, instance: Instance) -> int:

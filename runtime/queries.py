@@ -72,12 +72,19 @@ class WorkStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_problems(view: StateView, *, only_open: bool = False) -> tuple[ProblemRow, ...]:
     """Return the problems by number, without their instances."""
+    pairs = list_live_problems(view) if only_open else RECORDS.iterate(view)
     rows = [
         ProblemRow(problem_id=number, record=record)
-        for number, record in RECORDS.iterate(view)
+        for number, record in pairs
         if not only_open or record.status is ProblemStatus.Open
     ]
     return tuple(sorted(rows, key=lambda row: row.problem_id))
+
+
+def list_live_problems(view: StateView) -> list[tuple[int, Problem]]:
+    """Return the problems that are not closed, at most `open_max`; closed ones, which may be many, are not read."""
+    state = Overlay(view)
+    return [(number, RECORDS.get(state, number)) for number in INSTANCES.iterate_keys(view)]
 
 
 def get_problem(view: StateView, problem_id: int) -> ProblemRow | None:

@@ -227,6 +227,13 @@ class StorageMap(Generic[K, V]):
         for raw_key, raw_value in view.iterate(self.prefix, start=start):
             yield cast("K", key_codec.decode(raw_key[skip:])), cast("V", self.codec.decode(raw_value))
 
+    def iterate_keys(self, view: StateView) -> Iterator[K]:
+        """Yield the keys in the order of their storage keys; values are not decoded."""
+        key_codec = codec_of_alias(self.key_annotation)
+        skip = len(self.prefix) + _HASHERS[self.hasher][1]
+        for raw_key, _ in view.iterate(self.prefix):
+            yield cast("K", key_codec.decode(raw_key[skip:]))
+
 
 def make_prefix(pallet: str, name: str) -> bytes:
     """Return the 32-byte prefix of a storage item."""

@@ -23,9 +23,10 @@ from consensus.errors import WeightTooLarge
 from consensus.ticket import TicketJob, compute_context_weight, make_ticket_job
 from consensus.timestamps import compute_median
 from node.core.mempool import Mempool
-from node.core.problem_choice import SolutionBook, choose_problem, list_problems
+from node.core.problem_choice import SolutionBook, choose_problem
 from runtime.block_execution import BlockExecution
 from runtime.executive import AuthorSolution, Runtime
+from runtime.queries import list_live_problems
 from runtime.validity import BadMandatory, ExhaustsResources, Future, InvalidTransaction
 
 EXHAUSTED_MAX = 8
@@ -79,7 +80,7 @@ class Author:
         """Return a block on the head with the best-paying extrinsics, the best solution and work for the miner."""
         view, parent = ground.view, ground.parent
         height = parent.number + 1
-        problems = list_problems(view)
+        problems = list_live_problems(view)
         context = self._choose_context(view, parent, choose_problem(problems, height=height))
         work = self._make_work(context, now_ms)
         digest = make_digest(account, work)

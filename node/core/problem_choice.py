@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from chain.state_view import StateView
 from runtime.executive import AuthorSolution
-from runtime.pallets.problems import RECORDS
 from runtime.problem_records import Problem, ProblemStatus
-from runtime.storage import Overlay
 
 SOLUTIONS_KEPT_MAX = 256
 
@@ -33,11 +30,6 @@ def choose_problem(problems: Iterable[tuple[int, Problem]], *, height: int) -> i
         if best is None or rank > best:
             best = rank
     return None if best is None else -best[1]
-
-
-def list_problems(view: StateView) -> list[tuple[int, Problem]]:
-    """Return every problem in a state with its id."""
-    return list(RECORDS.iterate(Overlay(view)))
 
 
 class SolutionBook:

@@ -42,6 +42,8 @@ from runtime.problem_checks import (
     check_order,
     check_terms,
     compute_deposit,
+    compute_post_order_weight,
+    compute_post_weight,
 )
 from runtime.problem_records import (
     AgendaItem,
@@ -58,13 +60,12 @@ from runtime.problem_records import (
     read_ising,
 )
 from runtime.storage import Overlay, StorageMap, StorageValue
-from runtime.weights import CANCEL, ORDER_PER_TERM, POST_BASE, POST_PER_TERM, SCHEDULE_PER_TERM
+from runtime.weights import CANCEL
 
 # ---- parameters
 
 NAME = "Problems"
 CLOSED_BLOCKS_KEPT = 100_000
-COUPLINGS_WEIGHED_MAX = 65_536
 
 # ---- storage
 
@@ -148,12 +149,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 # ---- calls
 
 
-def _post_weight(ising: Ising, depth: int, order: tuple[int, ...], terms: Terms) -> int:
-    terms_count = len(ising.couplings) + len(ising.fields)
-    return POST_BASE + terms_count * (POST_PER_TERM + depth * SCHEDULE_PER_TERM)
-
-
-@call(index=0, weight=_post_weight)
+@call(index=0, weight=compute_post_weight)
 def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[U16, ...], terms: Terms) -> None:
     """Post a problem with a bounty.
 
@@ -207,15 +203,14 @@ def cancel(env: Environment, origin: bytes, problem: U64) -> None:
     env.deposit_event(Cancelled(problem=problem, refunded=refunded, burnt=burnt))
 
 
-def _post_order_weight(problem: int, order: tuple[int, ...]) -> int:
-    spins = len(order)
-    return POST_BASE + ORDER_PER_TERM * (spins + min(spins * (spins - 1) // 2, COUPLINGS_WEIGHED_MAX))
-
-
-@call(index=2, weight=_post_order_weight)
+@call(index=2, weight=compute_post_order_weight)
 def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, ...]) -> None:
     """Give a problem a cheaper measurement order; anybody may."""
     record = get_open(env.state, problem)
+    # A wrong length is seen before the problem is read: the call's weight comes from the length.
+    # SPEC PRB-05: A measurement order MUST name every spin exactly once.
+    if len(order) != record.spins:
+        raise InvalidOrder(f"an order of {len(order)} spins for a problem of {record.spins}")
     instance = INSTANCES.get(env.state, problem)
     figures = check_order(env.params, read_ising(instance.ising), order, record.depth)
     # SPEC PRB-13: A new measurement order MUST lower the gas of a strike, or where there is none the order cost.
@@ -317,6 +312,9 @@ def _close(env: Environment, problem: int, record: Problem, status: ProblemStatu
     release(env, poster, HoldReason.ProblemWorkBudget, record.work_budget)
     release(env, poster, HoldReason.ProblemDeposit, record.deposit)
     INSTANCES.remove(env.state, problem)
+    # SPEC PRB-24: A problem that is closed before its deadline MUST leave the agenda of its expiry.
+    if status is not ProblemStatus.Expired:
+        _unschedule(env, record.deadline + 1, problem)
     RECORDS.set(env.state, problem, replace(record, status=status, closed_at=env.number, deposit=0))
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
     _schedule(env, env.number + CLOSED_BLOCKS_KEPT, Deed.Forget, problem)
@@ -325,6 +323,14 @@ def _close(env: Environment, problem: int, record: Problem, status: ProblemStatu
 
 def _schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
     AGENDA.set(env.state, height, (*AGENDA.get(env.state, height), AgendaItem(deed=deed, problem=problem)))
+
+
+def _unschedule(env: Environment, height: int, problem: int) -> None:
+    items = tuple(item for item in AGENDA.get(env.state, height) if item.problem != problem)
+    if items:
+        AGENDA.set(env.state, height, items)
+    else:
+        AGENDA.remove(env.state, height)
 
 
 # ---- invariants
