@@ -68,9 +68,7 @@ def get_settings_files(ctx: click.Context) -> tuple[SettingsFile, ...]:
     return known
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MATCHSTRIKE"}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="matchstrike")
 def matchstrike() -> None:
     """Matchstrike: a chain whose blocks are won by running quantum circuits on problems that people pay for.
@@ -97,12 +95,12 @@ def main() -> None:
 
 
 def explain_source(error: click.ClickException) -> None:
-    """Say that a bad value stands in a file, when it does."""
+    """Say that a bad value was not typed, when it was not."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return
     if error.ctx.get_parameter_source(str(error.param.name)) is ParameterSource.DEFAULT_MAP:
-        files = ", ".join(str(file.path) for file in get_settings_files(error.ctx))
-        click.echo(f"This value comes from {files}.", err=True)
+        places = ["the environment", *(str(file.path) for file in get_settings_files(error.ctx))]
+        click.echo(f"This value comes from {' or '.join(places)}.", err=True)
 
 
 if __name__ == "__main__":

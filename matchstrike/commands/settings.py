@@ -6,8 +6,7 @@ Precedence: flag > environment > project's file > user's file > default. A file 
     [problem.post]                  # for one command; keys are the long flags without their dashes
     bounty = 5
 
-Terms:
-    settings: what both files say, merged; the project's file wins.
+In the environment the same is MATCHSTRIKE_PROBLEM_POST_BOUNTY.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def check_groups(files: Collection[SettingsFile], groups: Collection[str]) -> No
 
 
 def make_defaults(name: str, command: click.Command, files: Collection[SettingsFile]) -> dict[str, object]:
-    """Return click's default map for one command of the first level and all below it.
+    """Return click's default map for one command of the first level and all below it: files, then environment.
 
     Raises:
         CommandFailed: a key that is no option of its command.
@@ -82,7 +81,16 @@ def make_defaults(name: str, command: click.Command, files: Collection[SettingsF
             raise _refuse(file, f"[{name}] must be a table")
         general = {key: value for key, value in file.table.items() if key in GENERAL}
         _merge(defaults, _resolve(command, table, general, file, where=name))
+    _merge(defaults, _read_environment(command, f"MATCHSTRIKE_{name}"))
     return defaults
+
+
+def _read_environment(command: click.Command, prefix: str) -> Table:
+    """Return the values of the environment by the names of click's parameters."""
+    if isinstance(command, click.Group):
+        return {name: _read_environment(child, f"{prefix}_{name}") for name, child in command.commands.items()}
+    variables = {f"{prefix}_{flag}".replace("-", "_").upper(): name for flag, name in get_flags(command).items()}
+    return {name: os.environ[variable] for variable, name in variables.items() if variable in os.environ}
 
 
 def _resolve(command: click.Command, table: Table, general: Table, file: SettingsFile, *, where: str) -> Table:

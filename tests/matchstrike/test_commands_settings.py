@@ -25,8 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path / "home"))
-    for name in ("MATCHSTRIKE_URL", "MATCHSTRIKE_PROBLEM_LIST_URL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MATCHSTRIKE_URL", raising=False)
     return tmp_path / "matchstrike.toml"
 
 
@@ -70,7 +69,26 @@ def test_a_number_in_a_file_means_what_it_means_on_the_command_line(project: Pat
     done = run_command("problem", "post", str(example), "--dry-run")
     assert done.code == 2
     assert "'1.0000000000001' is no amount" in done.err
-    assert "This value comes from matchstrike.toml" in done.err
+    assert "This value comes from the environment or matchstrike.toml" in done.err
+
+
+def test_every_option_has_a_variable_named_by_its_command_and_flag(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stronger than the files, and a flag is stronger than it; a switch is on or off."""
+    project.write_text("[wallet.show]\nss58-format = 0")
+    assert run_command("wallet", "show", "alice").out.splitlines()[1].split()[1].startswith("1")
+    monkeypatch.setenv("MATCHSTRIKE_WALLET_SHOW_SS58_FORMAT", "42")
+    assert run_command("wallet", "show", "alice").out.splitlines()[1].split()[1] == ALICE
+    monkeypatch.setenv("MATCHSTRIKE_WALLET_SHOW_SS58_FORMAT", "much")
+    done = run_command("wallet", "show", "alice")
+    assert done.code == 2
+    assert "'much' is not a valid integer" in done.err
+    assert run_command("wallet", "show", "alice", "--ss58-format", "42").code == 0
+    monkeypatch.setenv("MATCHSTRIKE_WALLET_LIST_DEV", "1")
+    assert ALICE in run_command("wallet", "list").out
+    monkeypatch.setenv("MATCHSTRIKE_WALLET_LIST_DEV", "0")
+    assert ALICE not in run_command("wallet", "list").out
 
 
 @pytest.mark.parametrize(
