@@ -169,6 +169,16 @@ def compute_post_order_weight(problem: int, order: tuple[int, ...]) -> int:
     return POST_BASE + ORDER_PER_TERM * (spins + min(spins * (spins - 1) // 2, COUPLINGS_WEIGHED_MAX))
 
 
+def check_order_length(spins: int, order: tuple[int, ...]) -> None:
+    """Refuse an order of the wrong length before its problem is read: the call's weight comes from the length.
+
+    Raises:
+        InvalidOrder
+    """
+    if len(order) != spins:
+        raise InvalidOrder(f"an order of {len(order)} spins for a problem of {spins}")
+
+
 def compute_deposit(params: Params, instance: Instance) -> int:
     """Return what is held for the bytes of an instance."""
     # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each instance byte.

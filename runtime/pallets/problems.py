@@ -40,6 +40,7 @@ from runtime.problem_checks import (
     UnknownProblem,
     check_ising,
     check_order,
+    check_order_length,
     check_terms,
     compute_deposit,
     compute_post_order_weight,
@@ -207,10 +208,7 @@ def cancel(env: Environment, origin: bytes, problem: U64) -> None:
 def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, ...]) -> None:
     """Give a problem a cheaper measurement order; anybody may."""
     record = get_open(env.state, problem)
-    # A wrong length is seen before the problem is read: the call's weight comes from the length.
-    # SPEC PRB-05: A measurement order MUST name every spin exactly once.
-    if len(order) != record.spins:
-        raise InvalidOrder(f"an order of {len(order)} spins for a problem of {record.spins}")
+    check_order_length(record.spins, order)
     instance = INSTANCES.get(env.state, problem)
     figures = check_order(env.params, read_ising(instance.ising), order, record.depth)
     # SPEC PRB-13: A new measurement order MUST lower the gas of a strike, or where there is none the order cost.
