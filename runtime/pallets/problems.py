@@ -325,10 +325,9 @@ def _schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
 
 def _unschedule(env: Environment, height: int, problem: int) -> None:
     items = tuple(item for item in AGENDA.get(env.state, height) if item.problem != problem)
+    AGENDA.remove(env.state, height)
     if items:
         AGENDA.set(env.state, height, items)
-    else:
-        AGENDA.remove(env.state, height)
 
 
 # ---- invariants
