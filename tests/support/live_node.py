@@ -35,6 +35,8 @@ from rpc.api import Json
 from rpc.methods.catalogue import get_methods
 from rpc.server import Settings, serve
 
+PEER_ID = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
+
 
 class LiveNode:
     """A node, the port of its RPC server, and a client session."""
@@ -123,7 +125,7 @@ async def open_live_node(folder: Path, settings: Settings) -> AsyncIterator[Live
     importer = make_importer(chain, spec, state_window=config.state_window)
     driver = Driver(make_machine(importer, config), Metrics(spec.id, sorted(get_methods())), now_ms=SteppedClock())
     driver.miner = _LoopSearch(driver)
-    service = NodeService(driver, config, Site(spec=spec, folders=get_folders(folder, spec.id)))
+    service = NodeService(driver, config, Site(spec=spec, folders=get_folders(folder, spec.id), peer_id=PEER_ID))
     async with serve(service, replace(settings, port=0), driver.metrics) as port, aiohttp.ClientSession() as session:
         try:
             yield LiveNode(driver, port, session)
