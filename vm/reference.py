@@ -2,7 +2,7 @@
 
 It follows the definition of a strike word by word and knows nothing of schedules: all qubits at once, every layer in
 full, marginal probabilities by summing. Its rounding differs from the engine's in the last bits, so it agrees in
-probabilities to 1e-12 and in shots but for about one strike in 10^12.
+probabilities to 1e-12 and in shots but for less than one strike in 10^12 (tests/vm/test_disagreement.py).
 """
 
 from __future__ import annotations

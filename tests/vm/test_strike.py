@@ -66,16 +66,6 @@ def test_shots_equal_those_of_the_reference(number: int):
     assert (run_strike(circuit, law, seed, shots=40) == expected).all()
 
 
-@pytest.mark.slow
-def test_shots_equal_those_of_the_reference_in_many_strikes():
-    differing = 0
-    for number in range(3000):
-        circuit, law, seed = make_case(number, 3 + number % 12, 1 + number % 3)
-        expected = run_reference_strike(circuit.problem, circuit.order, law, seed)
-        differing += int((run_strike(circuit, law, seed) != expected).any())
-    assert differing == 0
-
-
 @pytest.mark.parametrize(("n", "depth"), [(1, 1), (2, 1), (2, 3), (3, 2)])
 def test_tiny_circuits_run(n: int, depth: int):
     problem = make_problem(n, [(i, i + 1, 1) for i in range(n - 1)], fields=[1] * n)
