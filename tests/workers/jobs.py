@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
+from pathlib import Path
 from time import process_time
 
 import msgspec
@@ -77,8 +77,14 @@ def describe_process() -> dict[str, object]:
         "niceness": os.nice(0),
         "threads": os.environ.get("OPENBLAS_NUM_THREADS"),
         "sigint_ignored": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
-        "rss_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "rss_kb": _read_peak_kb(),
     }
+
+
+def _read_peak_kb() -> int:
+    """Return the process's own peak; ru_maxrss would count what its parent had when it was forked."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def _burn(seconds: float) -> None:
