@@ -46,7 +46,7 @@ def kill_often(folder: Path, *, kills: int, seed: int) -> None:
             begin = get_seconds()
             assert node.rpc_port
             node.wait_for_block(best + 1, MINES_ON_SECONDS_MAX)
-            assert get_seconds() - begin < MINES_ON_SECONDS_MAX
+            assert get_seconds() - begin < MINES_ON_SECONDS_MAX, "\n".join(node.lines[:20])
             payer = threading.Thread(target=pay, args=(node, genesis.hash, nonce), daemon=True)
             payer.start()
             threading.Event().wait(chance.uniform(0.05, 0.6))  # a random moment, not a wait for something
