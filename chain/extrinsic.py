@@ -136,6 +136,12 @@ def decode_extrinsic(raw: bytes) -> Extrinsic:
     return Extrinsic(signed=signed, call=raw[end:], raw=raw, extra=raw[body:end])
 
 
+def is_bare(raw: bytes) -> bool:
+    """Return whether the bytes are those of an inherent; what else they say is not judged."""
+    first = raw[0] & 3 if raw else 3
+    return first != 3 and raw[1 << first : (1 << first) + 1] == bytes((_BARE,))
+
+
 def make_bare(call: bytes) -> bytes:
     """Return the bytes of an inherent."""
     return _with_length(bytes((_BARE,)) + call)

@@ -11,8 +11,10 @@ index. A crash between two batches leaves the earlier or the later head, which m
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
+from chain.extrinsic import is_bare
 from chain.hashing import blake2b_256
 from chain.header import Header, decode_header, encode_header
 from chain.state_overlay import Changes
@@ -85,6 +87,7 @@ class ChainStore:
             )
         self.state.check_prepared(prepared)
         batch = [*prepared.entries, *make_block_entries(data), *make_canonical_entries(data)]
+        batch += self._keep_first_places(data)
         batch += [(get_meta_key(name), value) for name, value in (meta or {}).items()]
         self._store.write(batch)
         self.state.commit(prepared)
@@ -150,7 +153,7 @@ class ChainStore:
         return None if raw is None else decode_record(raw, ExecutionRecord, what="a block's events")
 
     def find_extrinsic(self, extrinsic_hash: bytes) -> ExtrinsicPlace | None:
-        """Return where an extrinsic stands on the canonical chain (its latest place), or None."""
+        """Return where an extrinsic stands on the canonical chain (an inherent: its first place), or None."""
         raw = self._store.get(EXTRINSIC_PREFIX + extrinsic_hash)
         return None if raw is None else decode_record(raw, ExtrinsicPlace, what="an extrinsic's place")
 
@@ -174,6 +177,19 @@ class ChainStore:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    def _keep_first_places(self, data: BlockData) -> list[BatchEntry]:
+        """Return the index entries of inherents that stand in an earlier block word for word.
+
+        Two blocks may have the same time. If the later one took the place over, undoing it would lose the earlier.
+        """
+        entries: list[BatchEntry] = []
+        for extrinsic in itertools.takewhile(is_bare, data.extrinsics):
+            key = EXTRINSIC_PREFIX + blake2b_256(extrinsic)
+            place = self._store.get(key)
+            if place is not None:
+                entries.append((key, place))
+        return entries
 
     def _get_stored_header(self, block_hash: bytes) -> Header:
         header = self.get_header(block_hash)

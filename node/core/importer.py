@@ -98,15 +98,19 @@ class Importer:
             raise
 
     def replay_side_blocks(self, *, now_ms: int) -> list[bytes]:
-        """Import side blocks that the store kept over a restart, and forget those that fail; returns these."""
+        """Import side blocks that the store kept over a restart, and forget those that fail; returns these.
+
+        Their time had come when they were stored, so a clock that was set back since does not make them wait.
+        """
         refused: list[bytes] = []
         for block_hash, record in list(self.chain.iterate_blocks(from_number=self.final.number + 1)):
             header, body = self.chain.get_header(block_hash), self.chain.get_body(block_hash)
             if block_hash in self.blocks or header is None or body is None or record.parent not in self.blocks:
                 continue
             try:
-                block = Block(header=header, extrinsics=body)
-                self.import_block(encode_block(block), now_ms=now_ms, is_signature_checked=lambda key: False)
+                data = encode_block(Block(header=header, extrinsics=body))
+                then_ms = max(now_ms, read_work(header).timestamp_ms)
+                self.import_block(data, now_ms=then_ms, is_signature_checked=lambda key: False)
             except (ValueError, InvalidBlock, BelowFinal, ParentMissing):
                 refused.append(block_hash)
         self.chain.remove_blocks(refused)

@@ -1,0 +1,158 @@
+"""Reorganisations leave nothing behind: whatever the order of arrival, the node ends as if it had seen one chain."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.extrinsic import is_bare, make_bare
+from chain.hashing import blake2b_256
+from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX
+from node.core.effects import BestChanged, BlockImported, BlockRefused
+from node.core.import_errors import BelowFinal
+from node.core.mempool import Mempool
+from runtime.pallets.system import ACCOUNT
+from runtime.runtime import check_invariants
+from runtime.storage import Overlay
+from tests.node.world import ALICE, BOB, World, find
+from tests.rules.forks import Forest, make_fork_params
+
+PARAMS = make_fork_params()
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS)
+@settings(max_examples=12, deadline=None)
+def test_after_any_forks_the_state_is_that_of_the_best_chain_alone(seed: int) -> None:
+    random = Random(seed)
+    forest = Forest(random, PARAMS)
+    for _ in range(14):
+        forest.grow()
+    importer = forest.world.importer
+    chain = importer.chain
+    best = [block for block in forest.blocks if chain.get_hash(block.header.number) == block.hash]
+    assert best[-1].hash == importer.head.hash
+    plain = World(author=None, params=PARAMS)
+    plain.now_ms = forest.world.now_ms
+    for block in best:
+        assert find(plain.receive(block), BlockImported)
+    assert plain.head.hash == importer.head.hash
+    assert get_canonical(plain) == get_canonical(forest.world)
+    check_invariants(Overlay(chain.state), PARAMS)
+    check_reopened(forest.world)
+
+
+def get_canonical(world: World) -> dict[bytes, bytes]:
+    """Return everything in the store but side blocks."""
+    kept = {}
+    chain = world.importer.chain
+    for key, value in world.store.iterate(b""):
+        block_hash = key[9:] if key[:1] == NUMBER_PREFIX else key[1:]
+        if key[:1] in (HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX, NUMBER_PREFIX):
+            record = chain.get_record(block_hash)
+            assert record is not None
+            if chain.get_hash(record.number) != block_hash:
+                continue
+        kept[key] = value
+    return kept
+
+
+def check_reopened(world: World) -> None:
+    """Assert that the store opens with the same head, the same tree and no side block lost, whatever its clock says."""
+    again = World(author=None, params=world.params, store=world.store)
+    assert again.head.hash == world.head.hash
+    assert again.importer.chain.state.root == world.importer.chain.state.root
+    assert len(again.importer.blocks) == len(world.importer.blocks)
+
+
+@given(SEEDS)
+@settings(max_examples=8, deadline=None)
+def test_in_any_order_of_arrival_nodes_agree_and_their_pools_stay_consistent(seed: int) -> None:
+    random = Random(seed)
+    forest = Forest(random, PARAMS)
+    for _ in range(12):
+        forest.grow()
+    node = World(author=None, params=PARAMS)
+    node.now_ms = forest.world.now_ms
+    order = list(forest.blocks)
+    for at in range(len(order) - 1):
+        if random.random() < 0.4:
+            order[at], order[at + 1] = order[at + 1], order[at]
+    for block in order:
+        for raw in block.extrinsics:
+            if raw[2] == 0x84 and random.random() < 0.5:
+                node.submit(raw)
+        effects = node.receive(block)
+        assert all(isinstance(effect.error, BelowFinal) for effect in find(effects, BlockRefused)), effects
+        check_pool(node)
+    work = node.importer.blocks.best.work_total
+    assert work == forest.world.importer.blocks.best.work_total
+    check_invariants(Overlay(node.importer.chain.state), PARAMS)
+
+
+def test_undoing_a_block_keeps_the_place_of_an_inherent_that_an_earlier_block_holds_too() -> None:
+    """Times need only exceed a median, so two blocks may carry the same timestamp inherent."""
+    world = World()
+    for _ in range(3):
+        world.mine()
+    first, second = world.mine(later_ms=5_000), world.mine(later_ms=0)
+    assert first.extrinsics == second.extrinsics
+    chain = world.importer.chain
+    inherent = blake2b_256(first.extrinsics[0])
+    chain.revert_head()
+    place = chain.find_extrinsic(inherent)
+    assert place is not None
+    assert place.block_hash == first.hash
+    chain.revert_head()
+    assert chain.find_extrinsic(inherent) is None
+
+
+def test_an_inherent_is_told_from_a_signed_extrinsic_by_its_first_bytes() -> None:
+    assert is_bare(make_bare(b"x"))
+    assert is_bare(make_bare(b"x" * 70))
+    assert is_bare(make_bare(b"x" * 20_000))
+    world = World(author=None)
+    assert not is_bare(world.transfer(ALICE, BOB, 1, 0))
+    for raw in (b"", b"\x00", b"\x04", b"\x03\x04"):
+        assert not is_bare(raw)
+
+
+def check_pool(world: World) -> None:
+    """Assert that the pool's counts and queues follow from its entries and the head's state."""
+    pool: Mempool = world.machine.pool
+    entries = list(pool.iterate_entries())
+    state = Overlay(world.importer.chain.state)
+    ready = 0
+    held = {(entry.signer, entry.nonce) for entry in entries}
+    assert len(held) == len(entries)
+    for entry in entries:
+        next_nonce = ACCOUNT.get(state, entry.signer).nonce
+        assert entry.nonce >= next_nonce
+        is_ready = all((entry.signer, nonce) in held for nonce in range(next_nonce, entry.nonce))
+        assert pool.is_ready(entry) == is_ready
+        assert pool.is_signature_checked(entry.signature_key)
+        ready += is_ready
+    assert pool.ready_count == ready
+    assert pool.future_count == len(entries) - ready
+    assert pool.bytes_held == sum(entry.size for entry in entries)
+    assert len(list(pool.iterate_ready())) == ready
+
+
+@pytest.mark.parametrize("window", [0, 1, 5])
+def test_the_smallest_window_of_undo_records_reaches_back_to_the_final_block(window: int) -> None:
+    """A switch from the longest branch to a heavier one takes back every block above the final one."""
+    forest = Forest(Random(7), PARAMS)
+    node = World(author=None, params=PARAMS, state_window=window)
+    switched = 0
+    for _ in range(40):
+        block = forest.grow()
+        node.now_ms = forest.world.now_ms
+        effects = node.receive(block)
+        assert find(effects, BlockImported)
+        switched += any(change.retracted for change in find(effects, BestChanged))
+        assert node.head.hash == forest.world.head.hash
+    assert switched > 0
+    assert node.importer.chain.state.root == forest.world.importer.chain.state.root
