@@ -134,10 +134,10 @@ async def open_live_node(folder: Path, settings: Settings) -> AsyncIterator[Live
 
 
 def run_live(folder: Path, work: Callable[[LiveNode], Awaitable[None]], settings: Settings | None = None) -> None:
-    """Run a test's coroutine against a node of its own, for at most 30 s."""
+    """Run a test's coroutine against a node of its own, for at most 150 s: it may have to compile the VM first."""
 
     async def run() -> None:
-        async with asyncio.timeout(30), open_live_node(folder, settings or Settings()) as node:
+        async with asyncio.timeout(150), open_live_node(folder, settings or Settings()) as node:
             await work(node)
 
     asyncio.run(run())
