@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @given(SEEDS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_after_any_forks_the_state_is_that_of_the_best_chain_alone(seed: int) -> None:
     random = Random(seed)
     forest = Forest(random, PARAMS)
@@ -69,7 +69,7 @@ def check_reopened(world: World) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_in_any_order_of_arrival_nodes_agree_and_their_pools_stay_consistent(seed: int) -> None:
     random = Random(seed)
     forest = Forest(random, PARAMS)
