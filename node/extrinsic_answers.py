@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import cast
+
 from chain.extrinsic import decode_extrinsic
 from chain.params import Params
+from chain.portable_decode import Style
+from chain.runtime_metadata import RuntimeMetadata
 from chain.ss58 import encode_address
+from node.chain_layout import ExtrinsicPlace
 from node.core.machine import Machine
 from node.core.nonce_queue import PoolEntry
 from rpc.api import Json
@@ -27,6 +33,7 @@ def describe_extrinsic(machine: Machine, extrinsic_hash: bytes) -> dict[str, Jso
             "index": place.index,
             "extrinsic": f"0x{body[place.index].hex()}" if place.index < len(body) else None,
             **_describe_signer(body[place.index], importer.params),
+            **_describe_outcome(machine, place),
         }
     entry = pool.get(extrinsic_hash)
     if entry is not None:
@@ -48,6 +55,31 @@ def describe_entry(entry: PoolEntry, *, is_ready: bool, params: Params) -> dict[
         "fee": str(entry.fee_planck),
         "diesAt": entry.dies_at,
     }
+
+
+def _describe_outcome(machine: Machine, place: ExtrinsicPlace) -> dict[str, Json]:
+    """Return whether the call succeeded, the error if not, and the extrinsic's events."""
+    importer = machine.importer
+    execution = importer.chain.get_execution(place.block_hash)
+    if execution is None:
+        return {}
+    metadata = _read_metadata(importer.runtime.metadata)
+    style = Style(is_json=True, ss58_prefix=importer.params.ss58_prefix)
+    own = [event for event in metadata.decode_events(execution.events, style=style) if event.extrinsic == place.index]
+    error: str | None = None
+    for event in own:
+        if (event.pallet, event.event) == ("System", "ExtrinsicFailed") and isinstance(event.values, dict):
+            error = metadata.describe_dispatch_error(event.values["dispatch_error"])
+    return {
+        "success": error is None,
+        "error": error,
+        "events": [{"pallet": e.pallet, "event": e.event, "values": cast("Json", e.values)} for e in own],
+    }
+
+
+@lru_cache(maxsize=1)
+def _read_metadata(data: bytes) -> RuntimeMetadata:
+    return RuntimeMetadata.decode(data)
 
 
 def _describe_signer(raw: bytes, params: Params) -> dict[str, Json]:

@@ -16,7 +16,7 @@ PAGE_MAX = 1000
 PAIRS_MAX = 100_000
 RANGE_MAX = 10_000
 # (name hash, version) of the runtime APIs that state_call answers: blake2b-64 of the trait's name.
-API_VERSIONS = (("Core", 4), ("Metadata", 1), ("BlockBuilder", 6), ("AccountNonceApi", 1), ("TransactionPaymentApi", 4))
+API_VERSIONS = (("Core", 4), ("Metadata", 1), ("AccountNonceApi", 1), ("TransactionPaymentApi", 4))
 
 
 def get_storage(api: NodeApi, key: HexBytes, at: Hash | None = None) -> Json:

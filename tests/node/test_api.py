@@ -157,6 +157,22 @@ def test_an_extrinsic_is_found_wherever_it_is(station: Station) -> None:
     assert api.get_pool_status()["ready"] == 0
 
 
+def test_an_included_extrinsic_tells_its_outcome_and_events(station: Station) -> None:
+    world, api = station.world, station.api
+    good = api.submit(world.transfer(ALICE, BOB, 10**12, 0))
+    bad = api.submit(world.transfer(ALICE, BOB, 10**30, 1))
+    world.mine()
+    found, failed = api.get_transaction(good), api.get_transaction(bad)
+    assert found is not None
+    assert failed is not None
+    assert (found["success"], found["error"]) == (True, None)
+    events = found["events"]
+    assert isinstance(events, list)
+    names = [f"{event['pallet']}.{event['event']}" for event in events if isinstance(event, dict)]
+    assert {"Balances.Transfer", "TransactionPayment.TransactionFeePaid", "System.ExtrinsicSuccess"} <= set(names)
+    assert (failed["success"], str(failed["error"]).startswith("Token: ")) == (False, True), failed["error"]
+
+
 def test_a_watcher_hears_every_step_to_the_last(station: Station) -> None:
     async def run() -> list[str]:
         world = station.world
