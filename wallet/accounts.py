@@ -327,13 +327,16 @@ def _read_public_text(text: str, *, prefix: int | None = None) -> bytes | None:
     """Return the public key that an address or hex stands for; None for other texts.
 
     Raises:
-        UnknownAccount: an address of another network than the one that is wanted.
+        UnknownAccount: an address that is mistyped, or of another network than the one that is wanted.
     """
     if re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
         return bytes.fromhex(text[2:])
     try:
         public, found = decode_address(text)
-    except InvalidAddress:
+    except InvalidAddress as error:
+        # Names this long are rare and addresses mistyped often: say what is wrong with the address.
+        if re.fullmatch(r"[A-Za-z0-9]{46,50}", text):
+            raise UnknownAccount(f"{text} is no address: {error}") from None
         return None
     if prefix is not None and found != prefix:
         raise UnknownAccount(f"the address {text} belongs to network {found}, not to {prefix}")

@@ -17,6 +17,7 @@ import pytest
 
 from chain.secret_uri import derive_seed
 from matchstrike.commands.main import main
+from wallet.accounts import AccountFolder, UnknownAccount
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "keys"
 JS_FILE = VECTORS / "alice_ed25519_password.json"
@@ -217,3 +218,9 @@ def read_until(terminal: int, text: str) -> str:
     while text not in shown:
         shown += os.read(terminal, 1024).decode()
     return shown
+
+
+def test_a_mistyped_address_is_called_that(tmp_path: Path) -> None:
+    mistyped = "5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpv"
+    with pytest.raises(UnknownAccount, match="checksum"):
+        AccountFolder(tmp_path).resolve(mistyped)
