@@ -60,12 +60,12 @@ class PoolGate:
             for extrinsic in _decode_signed(body):
                 undone[extrinsic.hash] = extrinsic
                 news.append(ExtrinsicNews(hash=extrinsic.hash, status=status))
-        news += self.pool.on_undone(_get_nonces(undone.values(), view), now_ms)
+        news += self.pool.on_undone(_get_first_nonces(undone.values()), now_ms)
         head: Header | None = None
         for head, body in enacted:
             signed = list(_decode_signed(body))
             hashes = [extrinsic.hash for extrinsic in signed]
-            nonces = _get_nonces(signed, view)
+            nonces = _get_next_nonces(signed)
             news += self.pool.on_best_block(hashes, nonces, number=head.number, block_hash=head.hash, now_ms=now_ms)
             for extrinsic_hash in hashes:
                 undone.pop(extrinsic_hash, None)
@@ -104,9 +104,22 @@ def get_nonce(view: StateView, account: bytes) -> int:
     return ACCOUNT.get(Overlay(view), account).nonce
 
 
-def _get_nonces(extrinsics: Iterable[Extrinsic], view: StateView) -> Mapping[bytes, int]:
-    accounts = {extrinsic.signed.signer for extrinsic in extrinsics if extrinsic.signed is not None}
-    return {account: get_nonce(view, account) for account in accounts}
+def _get_first_nonces(undone: Iterable[Extrinsic]) -> Mapping[bytes, int]:
+    """Return the next nonce of every signer before the blocks that held these extrinsics."""
+    nonces: dict[bytes, int] = {}
+    for extrinsic in undone:
+        if extrinsic.signed is not None:
+            signer, nonce = extrinsic.signed.signer, extrinsic.signed.nonce
+            nonces[signer] = min(nonce, nonces.get(signer, nonce))
+    return nonces
+
+
+def _get_next_nonces(signed: Iterable[Extrinsic]) -> Mapping[bytes, int]:
+    """Return the next nonce of every signer after the block that holds these extrinsics.
+
+    The head's state would not do: when several blocks join at once it is ahead of all but the last.
+    """
+    return {item.signed.signer: item.signed.nonce + 1 for item in signed if item.signed is not None}
 
 
 def _decode_signed(body: Iterable[bytes]) -> Iterable[Extrinsic]:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from chain.extrinsic import is_bare, make_bare
 from chain.hashing import blake2b_256
 from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX
-from node.core.effects import BestChanged, BlockImported, BlockRefused
+from node.core.effects import BestChanged, BlockImported, BlockRefused, ExtrinsicsMoved
 from node.core.import_errors import BelowFinal
 from node.core.mempool import Mempool
 from runtime.pallets.system import ACCOUNT
 from runtime.runtime import check_invariants
 from runtime.storage import Overlay
-from tests.node.world import ALICE, BOB, World, find
+from tests.node.world import ALICE, BOB, CHARLIE, World, find
 from tests.rules.forks import Forest, make_fork_params
 
 PARAMS = make_fork_params()
@@ -156,3 +156,30 @@ def test_the_smallest_window_of_undo_records_reaches_back_to_the_final_block(win
         assert node.head.hash == forest.world.head.hash
     assert switched > 0
     assert node.importer.chain.state.root == forest.world.importer.chain.state.root
+
+
+@pytest.mark.parametrize("is_on_lost_branch", [False, True])
+def test_extrinsics_of_several_blocks_that_join_at_once_are_each_told_their_own_block(is_on_lost_branch: bool) -> None:
+    """One account's extrinsics in two blocks of the winning branch: neither is called invalid on the way."""
+    left, right = World(), World(author=BOB.public)
+    raws = [left.transfer(ALICE, BOB, 10**12, nonce) for nonce in range(2)]
+    for raw in raws:
+        left.submit(raw)
+    lost = World(author=CHARLIE.public)
+    if is_on_lost_branch:
+        lost.submit(raws[0])
+    left.receive(lost.mine())
+    right.now_ms = left.now_ms = lost.now_ms
+    branch = []
+    for raw in raws:
+        right.submit(raw)
+        branch.append(right.mine())
+    left.now_ms = right.now_ms
+    assert find(left.receive(branch[0]), BestChanged) == []
+    news = [item for effect in find(left.receive(branch[1]), ExtrinsicsMoved) for item in effect.news]
+    assert [(item.status.kind, item.status.value) for item in news if item.status.kind != "retracted"] == [
+        ("inBlock", branch[0].hash),
+        ("inBlock", branch[1].hash),
+    ]
+    assert left.machine.pool.get_drop(blake2b_256(raws[1])) is None
+    assert len(left.machine.pool) == 0

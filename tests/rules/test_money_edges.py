@@ -1,4 +1,4 @@
-"""Edges of escrow and accounts; `RuntimeChain.keep` checks issuance, holds and all other invariants after each block."""
+"""Edges of escrow and accounts; `RuntimeChain.keep` checks issuance, holds and other invariants after each block."""
 
 from __future__ import annotations
 
