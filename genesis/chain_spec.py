@@ -18,6 +18,7 @@ import msgspec
 
 from chain.params import Params
 from chain.ss58 import InvalidAddress, decode_address, encode_address
+from genesis.params_check import find_bad_number
 from runtime.genesis_state import GenesisConfig, InvalidGenesis, build_genesis_state, compute_params_hash
 from runtime.pallets.system import PARAMS_HASH
 
@@ -130,6 +131,10 @@ def check_chain_spec(spec: ChainSpec) -> None:
     # SPEC GEN-03: A chain spec MUST have exactly one of `runtimeGenesis` and `raw` in its `genesis`.
     if (spec.genesis.runtime_genesis is None) == (spec.genesis.raw is None):
         raise InvalidChainSpec("genesis needs exactly one of runtimeGenesis and raw")
+    # SPEC GEN-05: Every number of the params MUST lie in the range with which a chain can live.
+    bad = find_bad_number(spec.params)
+    if bad is not None:
+        raise InvalidChainSpec(bad)
     build_state(spec)
 
 

@@ -1,0 +1,86 @@
+"""The range of every number in a chain spec's params; outside it the chain would stop or money would be stuck.
+
+Terms:
+    range: smallest and largest value, both allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chain.params import Params, WorkParams
+from consensus.core_problem import compute_core_gas
+
+U32_MAX, U64_MAX, BILLION = 2**32 - 1, 2**64 - 1, 10**9
+
+Ranges = Mapping[str, tuple[int, int]]
+
+_PARAMS: Ranges = {
+    "spec_version": (0, U32_MAX),
+    "transaction_version": (0, U32_MAX),
+    "ss58_prefix": (0, 16383),
+    "token_decimals": (0, 38),
+}
+_WORK: Ranges = {
+    "core_qubits": (2, 24),
+    "shots": (1, 4096),
+    "ticket_gas_max": (1, U64_MAX),
+    "epoch_blocks": (1, U32_MAX),
+    "block_target_ms": (1, 2**40),
+    "half_life_ms": (1, 2**40),
+    "target_initial_divisor": (1, 2**128),
+    "ahead_ms_max": (0, 2**40),
+    "final_depth": (1, 100_000),  # 0 would put payouts into a block that has begun
+}
+_MONEY: Ranges = {
+    "existential_deposit_planck": (1, 2**100),
+    "fee_burn_ppb": (0, BILLION),
+    "fee_per_byte_planck": (0, U64_MAX),
+    "fee_per_weight_ppb": (0, U64_MAX),
+    "deposit_per_byte_planck": (0, U64_MAX),
+    "deposit_base_planck": (0, U64_MAX),
+    "reward_initial_planck": (0, U64_MAX),
+    "reward_decay_ppb": (0, BILLION),
+    "validator_share_ppb": (0, BILLION),
+}
+_BLOCK: Ranges = {
+    "bytes_max": (1024, 2**30),
+    "weight_max": (1, 2**63),
+    "normal_share_ppb": (0, BILLION),
+    "block_hash_count": (1, U32_MAX),
+}
+_PROBLEM: Ranges = {
+    "spins_max": (1, 4096),
+    "couplings_max": (0, 2**20),
+    "depth_max": (1, 255),
+    "open_max": (0, U32_MAX),
+    "lifetime_blocks_max": (1, 2**31),  # a deadline and the height after it must fit a height's 32 bits
+}
+
+
+def find_bad_number(params: Params) -> str | None:
+    """Return in words which number is out of its range, None if none is."""
+    groups: tuple[tuple[str, msgspec.Struct, Ranges], ...] = (
+        ("", params, _PARAMS),
+        ("work.", params.work, _WORK),
+        ("money.", params.money, _MONEY),
+        ("block.", params.block, _BLOCK),
+        ("problem.", params.problem, _PROBLEM),
+    )
+    for prefix, record, ranges in groups:
+        for name, (lowest, highest) in ranges.items():
+            value = getattr(record, name)
+            if not lowest <= value <= highest:
+                return f"params.{prefix}{name} is {value}, but must be {lowest} to {highest}"
+    return _find_bad_work(params.work)
+
+
+def _find_bad_work(work: WorkParams) -> str | None:
+    if min(work.pool_ratio) < 1 or max(work.pool_ratio) > U32_MAX:
+        return f"params.work.pool_ratio is {work.pool_ratio}, but must be two positive numbers of 32 bits"
+    core_gas = compute_core_gas(bytes(32), work.core_qubits, work.shots)
+    if core_gas > work.ticket_gas_max:
+        return f"params.work.ticket_gas_max is {work.ticket_gas_max}, but a core strike alone takes {core_gas} gas"
+    return None

@@ -1,0 +1,62 @@
+"""GEN-05: numbers with which a chain would stop, or keep money for ever, are refused with the spec."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from chain.params import Params
+from genesis.chain_spec import ChainSpec, InvalidChainSpec, format_chain_spec, read_chain_spec
+from genesis.params_check import _BLOCK, _MONEY, _PARAMS, _PROBLEM, _WORK, find_bad_number
+from genesis.presets import PRESETS, make_development, make_sealing
+
+GROUPS = {"": _PARAMS, "work": _WORK, "money": _MONEY, "block": _BLOCK, "problem": _PROBLEM}
+ROWS = [(group, name, value) for group, ranges in GROUPS.items() for name, bounds in ranges.items() for value in bounds]
+
+
+def change(params: Params, group: str, name: str, value: object) -> Params:
+    """Return the params with one number changed."""
+    if not group:
+        return replace(params, **{name: value})
+    return replace(params, **{group: replace(getattr(params, group), **{name: value})})
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_presets_are_within_the_ranges(name: str) -> None:
+    assert find_bad_number(PRESETS[name]().params) is None
+    assert find_bad_number(make_sealing(PRESETS[name]()).params) is None
+    assert find_bad_number(Params.tiny()) is None
+
+
+def test_every_number_has_a_range() -> None:
+    for group, ranges in GROUPS.items():
+        record: msgspec.Struct = getattr(Params(), group) if group else Params()
+        numbers = {name for name in record.__struct_fields__ if type(getattr(record, name)) is int}
+        assert numbers == set(ranges)
+
+
+@pytest.mark.parametrize(("group", "name", "value"), ROWS)
+def test_gen_05_a_number_beyond_its_range_is_refused(group: str, name: str, value: int) -> None:
+    low = (GROUPS[group])[name][0]
+    beyond = value - 1 if value == low else value + 1
+    words = find_bad_number(change(Params(), group, name, beyond))
+    assert words is not None
+    assert f"{name} is {beyond}" in words
+
+
+def spec_with(params: Params) -> bytes:
+    """Return the JSON of the development chain with these params."""
+    spec: ChainSpec = replace(make_development(), params=params)
+    return format_chain_spec(spec)
+
+
+def test_gen_05_a_chain_spec_that_would_keep_bounties_for_ever_is_refused() -> None:
+    params = make_development().params
+    assert read_chain_spec(spec_with(params)).params == params
+    with pytest.raises(InvalidChainSpec, match=r"work\.final_depth is 0, but must be 1 to 100000"):
+        read_chain_spec(spec_with(change(params, "work", "final_depth", 0)))
+    with pytest.raises(InvalidChainSpec, match="pool_ratio"):
+        read_chain_spec(spec_with(change(params, "work", "pool_ratio", (1, 0))))
+    with pytest.raises(InvalidChainSpec, match="a core strike alone takes"):
+        read_chain_spec(spec_with(change(params, "work", "ticket_gas_max", 1000)))
