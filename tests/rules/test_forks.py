@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from chain.extrinsic import is_bare, make_bare
 from chain.hashing import blake2b_256
+from chain.store import BatchEntry, MemoryStore, StoreClosed
 from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX
 from node.core.effects import BestChanged, BlockImported, BlockRefused, ExtrinsicsMoved
 from node.core.import_errors import BelowFinal
@@ -184,3 +186,45 @@ def test_extrinsics_of_several_blocks_that_join_at_once_are_each_told_their_own_
     assert not [item for item in news if item.status.kind in ("invalid", "dropped")]
     assert left.machine.pool.get_drop(blake2b_256(raws[1])) is None
     assert len(left.machine.pool) == 0
+
+
+class DyingStore(MemoryStore):
+    """A store that dies before its n-th batch from now on; what was written before stays."""
+
+    batches_left: int | None = None
+
+    def write(self, batch: Sequence[BatchEntry], *, sync: bool = True) -> None:
+        if self.batches_left is not None:
+            if self.batches_left == 0:
+                raise StoreClosed("the process was killed")
+            self.batches_left -= 1
+        super().write(batch, sync=sync)
+
+
+def test_a_node_that_dies_inside_a_reorganisation_finds_the_best_chain_again() -> None:
+    """A switch takes back two blocks and applies three, a batch each; the process may end before any."""
+    right = World(author=BOB.public)
+    branch = [right.mine() for _ in range(3)]
+    ends = set()
+    for batches in range(8):
+        store = DyingStore()
+        left = World(store=store)
+        old = [left.mine() for _ in range(2)]
+        left.now_ms = right.now_ms
+        for block in branch[:2]:
+            left.receive(block)
+        assert left.head.hash == old[1].hash
+        store.batches_left = batches
+        try:
+            left.receive(branch[2])
+        except StoreClosed:
+            ends.add(batches)
+        store.batches_left = None
+        again = World(author=None, store=store)
+        expected = old[1].hash if batches == 0 else branch[2].hash
+        assert again.head.hash == expected, batches
+        again.now_ms = right.now_ms
+        again.receive(branch[2])
+        assert again.head.hash == right.head.hash
+        assert again.importer.chain.state.root == right.importer.chain.state.root
+    assert ends == set(range(7)), "a side block stored, two undone, three applied, the lost ones removed"
