@@ -134,12 +134,16 @@ def check_stored_block(chain: ChainStore, shared: SharedOptions, name: str) -> s
 
 
 def revert_blocks(chain: ChainStore, count: int) -> int:
-    """Take up to `count` blocks back and return how many it were."""
-    reverted = 0
-    while reverted < count and chain.head.number > chain.state.oldest_height:
+    """Take up to `count` blocks back, forget them, and return how many it were.
+
+    A block that stayed in the store as a side block would be the best one again at the next start.
+    """
+    reverted: list[bytes] = []
+    while len(reverted) < count and chain.head.number > chain.state.oldest_height:
+        reverted.append(chain.head.hash)
         chain.revert_head()
-        reverted += 1
-    return reverted
+    chain.remove_blocks(reverted)
+    return len(reverted)
 
 
 def describe_chain(chain: ChainStore, shared: SharedOptions) -> str:

@@ -61,7 +61,9 @@ class Importer:
         self.params = params
         self._window = None if state_window is None else max(state_window, params.work.final_depth + 1)
         self._invalid: dict[bytes, None] = {}
-        self.blocks = _make_tree(chain, compute_final_height(chain.head.number, params.work))
+        # Never below the kept states: the head may have been higher when the older ones were dropped.
+        final = max(compute_final_height(chain.head.number, params.work), chain.state.oldest_height)
+        self.blocks = _make_tree(chain, final)
         self.states = BranchStates(chain.state, self.blocks)
 
     @property

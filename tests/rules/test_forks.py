@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chain.block import encode_block
 from chain.extrinsic import is_bare, make_bare
 from chain.hashing import blake2b_256
 from chain.store import BatchEntry, MemoryStore, StoreClosed
+from consensus.errors import InvalidBlock
 from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX
 from node.core.effects import BestChanged, BlockImported, BlockRefused, ExtrinsicsMoved
 from node.core.import_errors import BelowFinal
 from node.core.mempool import Mempool
+from node.offline_chain import revert_blocks
 from runtime.pallets.system import ACCOUNT
 from runtime.runtime import check_invariants
 from runtime.storage import Overlay
-from tests.node.world import ALICE, BOB, CHARLIE, World, find
+from tests.node.world import ALICE, BOB, CHARLIE, World, find, with_header
 from tests.rules.forks import Forest, make_fork_params
 
 PARAMS = make_fork_params()
@@ -228,3 +231,21 @@ def test_a_node_that_dies_inside_a_reorganisation_finds_the_best_chain_again() -
         assert again.head.hash == right.head.hash
         assert again.importer.chain.state.root == right.importer.chain.state.root
     assert ends == set(range(7)), "a side block stored, two undone, three applied, the lost ones removed"
+
+
+def test_after_taking_blocks_back_a_block_below_the_kept_states_is_refused() -> None:
+    """`revert` lowers the head: at the next start it stays there, and the final height is that of a kept state."""
+    world = World(state_window=0)
+    blocks = [world.mine() for _ in range(8)]
+    assert revert_blocks(world.importer.chain, 2) == 2
+    again = World(author=BOB.public, store=world.store, state_window=0)
+    again.now_ms = world.now_ms
+    assert again.head.hash == blocks[5].hash
+    assert again.importer.final.number == again.importer.chain.state.oldest_height == 5
+    for block in blocks[4:7]:
+        sibling = with_header(block, state_root=bytes(32))
+        with pytest.raises((BelowFinal, InvalidBlock)):
+            again.importer.import_block(
+                encode_block(sibling), now_ms=again.now_ms, is_signature_checked=lambda key: False
+            )
+    assert find(again.receive(blocks[6]), BlockImported)
