@@ -26,6 +26,8 @@ from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, ONE
 from runtime.pallets.work import NEXT_TARGET
 from runtime.storage import Overlay
 
+ENDOWMENTS_MAX = 2**127  # rewards of all blocks together stay below 2^96
+
 
 class InvalidGenesis(Exception):
     """A genesis config that no chain can begin with."""
@@ -67,8 +69,8 @@ def build_genesis_state(params: Params, config: GenesisConfig) -> dict[bytes, by
             raise InvalidGenesis(f"account 0x{who.hex()} is endowed twice")
         ACCOUNT.set(state, who, AccountInfo(providers=1, data=AccountData(free=free, flags=NEW_LOGIC_FLAG)))
         total += free
-    if total >= 2**128:
-        raise InvalidGenesis("the endowments together exceed 128 bits")
+    if total >= ENDOWMENTS_MAX:
+        raise InvalidGenesis("the endowments together have 2^127 planck or more, which leaves no room for rewards")
     TOTAL_ISSUANCE.set(state, total)
     NUMBER.set(state, 0)
     NOW.set(state, 0)

@@ -10,6 +10,7 @@ from chain.params import Params
 from genesis.chain_spec import ChainSpec, InvalidChainSpec, format_chain_spec, read_chain_spec
 from genesis.params_check import _BLOCK, _MONEY, _PARAMS, _PROBLEM, _WORK, find_bad_number
 from genesis.presets import PRESETS, make_development, make_sealing
+from runtime.genesis_state import GenesisConfig, InvalidGenesis, build_genesis_state
 
 GROUPS = {"": _PARAMS, "work": _WORK, "money": _MONEY, "block": _BLOCK, "problem": _PROBLEM}
 ROWS = [(group, name, value) for group, ranges in GROUPS.items() for name, bounds in ranges.items() for value in bounds]
@@ -60,3 +61,12 @@ def test_gen_05_a_chain_spec_that_would_keep_bounties_for_ever_is_refused() -> N
         read_chain_spec(spec_with(change(params, "work", "pool_ratio", (1, 0))))
     with pytest.raises(InvalidChainSpec, match="a core strike alone takes"):
         read_chain_spec(spec_with(change(params, "work", "ticket_gas_max", 1000)))
+
+
+def test_run_25_endowments_leave_room_for_the_rewards() -> None:
+    """With a full issuance the first reward would not fit 128 bits, and the chain would stop at block 2."""
+    half = GenesisConfig(balances=((bytes(32), 2**126), (bytes([1]) * 32, 2**126 - 1)))
+    assert build_genesis_state(Params(), half)
+    full = GenesisConfig(balances=((bytes(32), 2**126), (bytes([1]) * 32, 2**126)))
+    with pytest.raises(InvalidGenesis, match="no room for rewards"):
+        build_genesis_state(Params(), full)
