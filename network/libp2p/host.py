@@ -1,0 +1,395 @@
+"""A libp2p node: listens, dials, and gives each stream to the handler of its protocol.
+
+The rest of the project sees this interface only, and not what is below it.
+
+Invariants: one living connection a peer; every wait on a peer has a time-out; a handler that fails costs its stream and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import ClassVar, Self
+
+import msgspec
+import structlog
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from network.libp2p.connection import Connection
+from network.libp2p.handshake import Handshake
+from network.libp2p.identify import (
+    IDENTIFY,
+    IDENTIFY_PUSH,
+    PING,
+    PING_BYTES,
+    PeerInfo,
+    answer_pings,
+    encode_identify,
+    read_identify,
+)
+from network.libp2p.limits import Admission, ConnectionLimits
+from network.libp2p.multiaddr import Multiaddr
+from network.libp2p.multistream import Negotiation, Proposer, Responder
+from network.libp2p.node_key import NodeKey, PeerId
+from network.libp2p.noise import make_noise_identity
+from network.libp2p.peer_table import PeerTable
+from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError, RemoteProtocolError
+from network.libp2p.stream import Stream, StreamReset
+from network.libp2p.transport import Listener, TcpTransport, Transport
+from network.libp2p.yamux import YamuxLimits
+
+Handler = Callable[[Stream], Awaitable[None]]
+Watcher = Callable[[PeerId, bool], None]
+LOG = structlog.get_logger("network")
+_ENDINGS = (RemoteProtocolError, ConnectionError, TimeoutError, OSError)
+
+
+class ProtocolRefused(ConnectionError):
+    """The peer speaks none of the protocols that were proposed."""
+
+    rule: ClassVar[str] = "NET-05"
+
+
+class NotConnected(ConnectionError):
+    """There is no connection with this peer."""
+
+    rule: ClassVar[str] = "NET-17"
+
+
+class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host is told at its start.
+
+    Attributes:
+        agent: Our software, as identify tells it.
+        protocol_version: Our family of networks.
+        handshake_s: How long a connection may take to be secured.
+        negotiation_s: How long a stream may take to agree on its protocol.
+        tick_s: How often connections are looked at.
+        idle_ms: After this silence the peer is pinged; after twice as long it is dropped.
+        connections: Limits of connections.
+        streams: Limits of each connection.
+    """
+
+    agent: str = "matchstrike"
+    protocol_version: str = "matchstrike/1"
+    handshake_s: float = 5.0
+    negotiation_s: float = 10.0
+    tick_s: float = 1.0
+    idle_ms: int = 30_000
+    connections: ConnectionLimits = msgspec.field(default_factory=ConnectionLimits)
+    streams: YamuxLimits = msgspec.field(default_factory=YamuxLimits)
+
+
+def read_clock_ms() -> int:
+    """Return milliseconds of a clock that never goes back."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Host:
+    """One node on the network; used as `async with Host(...) as host`.
+
+    Attributes:
+        key: The node's identity.
+        peers: The living connections.
+        peer_info: What the connected peers said of themselves.
+    """
+
+    def __init__(
+        self,
+        key: NodeKey,
+        *,
+        transport: Transport | None = None,
+        config: HostConfig | None = None,
+        clock: Callable[[], int] = read_clock_ms,
+    ) -> None:
+        """Without a transport it is TCP."""
+        self.key = key
+        self.config = config or HostConfig()
+        self.clock = clock
+        self._transport = transport or TcpTransport()
+        self._identity = make_noise_identity(key, X25519PrivateKey.generate())
+        self._admission = Admission(self.config.connections)
+        self._admitted: dict[Connection, bool] = {}  # inbound ones, and whether they are secured
+        self._handlers: dict[str, Handler] = {}
+        self._watchers: list[Watcher] = []
+        self._listeners: list[Listener] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._group = asyncio.TaskGroup()
+        self.peers = PeerTable(key.peer_id)
+        self.peer_info: dict[PeerId, PeerInfo] = {}
+        self.set_handler(PING, answer_pings)
+        self.set_handler(IDENTIFY, self._answer_identify)
+        self.set_handler(IDENTIFY_PUSH, self._take_identify)
+
+    # -- the interface
+
+    async def __aenter__(self) -> Self:
+        """Begin to look after connections."""
+        await self._group.__aenter__()
+        self.spawn(self._tick_for_ever())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection and end every task."""
+        for listener in self._listeners:
+            listener.close()
+        standing = [*self.peers.list_connections(), *self._admitted]
+        for connection in standing:
+            connection.close()
+        for task in self._tasks:
+            task.cancel()
+        if kind is not None and not issubclass(kind, asyncio.CancelledError):
+            kind = error = trace = None  # the caller's own error leaves as it is, not inside a group
+        await self._group.__aexit__(kind, error, trace)
+
+    @property
+    def peer_id(self) -> PeerId:
+        """This node."""
+        return self.key.peer_id
+
+    @property
+    def addresses(self) -> tuple[Multiaddr, ...]:
+        """Where this node listens, with its name."""
+        return tuple(listener.address.with_peer(self.peer_id) for listener in self._listeners)
+
+    async def listen(self, address: Multiaddr) -> Multiaddr:
+        """Take connections; return the address with the port that was bound and our name.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        listener = await self._transport.listen(address, lambda: self._make_connection(None, is_outbound=False))
+        self._listeners.append(listener)
+        return listener.address.with_peer(self.peer_id)
+
+    async def dial(self, address: Multiaddr) -> PeerId:
+        """Return the peer once a secured connection with it stands; one that stands already serves.
+
+        Raises:
+            OSError: nobody answers, or our limits are reached (TooManyConnections).
+            RemoteProtocolError: who answers is not the node dialled, or speaks something else.
+            TimeoutError: the handshake took too long.
+        """
+        expected = address.peer_id
+        if expected == self.peer_id:
+            raise LocalProtocolError("a node does not dial itself")
+        if expected is not None and self.peers.get(expected) is not None:
+            return expected
+        self._admission.take_outbound()
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(self.config.handshake_s):
+                connection = await self._transport.connect(
+                    address, lambda: self._make_connection(expected, is_outbound=True)
+                )
+                return await asyncio.shield(connection.secured)
+        except BaseException:
+            if connection is None:
+                self._admission.on_outbound_lost()
+            else:
+                connection.abort()
+            raise
+
+    async def new_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
+        """Return a stream that speaks the first of the protocols that the peer knows.
+
+        Raises:
+            NotConnected: dial first. ProtocolRefused: it knows none of them.
+            StreamReset, TimeoutError, RemoteProtocolError: the negotiation broke off.
+        """
+        connection = self.peers.get(peer)
+        if connection is None:
+            raise NotConnected(f"not connected to {peer}")
+        stream = connection.open_stream()
+        proposer = Proposer(protocols)
+        try:
+            stream.write_now(proposer.start())
+            async with asyncio.timeout(self.config.negotiation_s):
+                await _negotiate(stream, proposer)
+        except BaseException:
+            stream.reset()
+            raise
+        if proposer.agreed is None:
+            stream.reset()
+            raise ProtocolRefused(f"{peer} speaks none of {', '.join(protocols)}")
+        return stream
+
+    def set_handler(self, protocol: str, handler: Handler) -> None:
+        """Give each stream of this protocol that a peer opens to the handler, in a task of its own."""
+        self._handlers[protocol] = handler
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Tell `watcher(peer, is_connected)` of each peer that comes and goes."""
+        self._watchers.append(watcher)
+
+    def disconnect(self, peer: PeerId) -> None:
+        """Close the connection with a peer."""
+        connection = self.peers.get(peer)
+        if connection is not None:
+            connection.close()
+
+    async def ping(self, peer: PeerId) -> float:
+        """Return how many milliseconds 32 bytes take to the peer and back.
+
+        Raises:
+            ConnectionError, TimeoutError: it does not answer.
+            RemoteProtocolError: it answers something else.
+        """
+        stream = await self.new_stream(peer, [PING])
+        async with stream:
+            payload = secrets.token_bytes(PING_BYTES)
+            began = time.perf_counter()
+            await stream.write(payload)
+            async with asyncio.timeout(self.config.negotiation_s):
+                answer = await stream.read_exactly(PING_BYTES)
+            if answer != payload:
+                raise BadNegotiation("a ping came back changed")
+            return (time.perf_counter() - began) * 1000
+
+    async def identify(self, peer: PeerId) -> PeerInfo:
+        """Ask the peer what it is."""
+        stream = await self.new_stream(peer, [IDENTIFY])
+        async with stream, asyncio.timeout(self.config.negotiation_s):
+            info = await read_identify(stream)
+            self.peer_info[peer] = info
+            return info
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run work for as long as the host lives; what the network may do to it is caught here."""
+        task = self._group.create_task(_run_isolated(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # which a task that never began has not done
+
+    # -- what connections tell
+
+    def on_transport(self, connection: Connection) -> bool:
+        """Count a raw connection; False where there is no room."""
+        if connection.is_outbound:
+            return True
+        if not self._admission.admits_inbound(connection.remote):
+            return False
+        self._admitted[connection] = False
+        asyncio.get_running_loop().call_later(self.config.handshake_s, self._end_half_open, connection)
+        return True
+
+    def on_secured(self, connection: Connection) -> None:
+        """Keep one connection a peer."""
+        has_room = True
+        if not connection.is_outbound:
+            self._admitted[connection] = True
+            has_room = self._admission.on_secured()
+        if not has_room or connection.peer_id == self.peer_id:
+            connection.close()
+            return
+        is_new = self.peers.get(connection.peer_id) is None
+        loser = self.peers.add(connection)
+        if loser is not None:
+            loser.close()
+        if is_new:
+            self._tell(connection.peer_id, is_connected=True)
+
+    def on_stream(self, connection: Connection, stream: Stream) -> None:
+        """Serve a stream that the peer opened."""
+        self.spawn(self._serve(stream))
+
+    def on_lost(self, connection: Connection, error: Exception | None) -> None:
+        """Forget a connection."""
+        was_secured = self._admitted.pop(connection, None)
+        if connection.is_outbound:
+            self._admission.on_outbound_lost()
+        elif was_secured is not None:
+            self._admission.on_inbound_lost(connection.remote, was_secured=was_secured)
+        if isinstance(error, RemoteProtocolError):
+            LOG.debug(
+                "peer broke the protocol", peer=connection.peer_id, remote=str(connection.remote), error=str(error)
+            )
+        if self.peers.remove(connection):
+            self.peer_info.pop(connection.peer_id, None)
+            self._tell(connection.peer_id, is_connected=False)
+
+    # -- inside
+
+    def _make_connection(self, expected: PeerId | None, *, is_outbound: bool) -> Connection:
+        handshake = Handshake(self._identity, X25519PrivateKey.generate(), is_initiator=is_outbound, expected=expected)
+        connection = Connection(self, handshake, self.clock, limits=self.config.streams)
+        connection.is_outbound = is_outbound
+        return connection
+
+    def _end_half_open(self, connection: Connection) -> None:
+        if self._admitted.get(connection) is False:
+            connection.abort()
+
+    def _tell(self, peer: PeerId, *, is_connected: bool) -> None:
+        for watcher in self._watchers:
+            watcher(peer, is_connected)
+
+    async def _serve(self, stream: Stream) -> None:
+        responder = Responder(self._handlers.__contains__)
+        try:
+            async with asyncio.timeout(self.config.negotiation_s):
+                await _negotiate(stream, responder)
+            await self._handlers[stream.protocol](stream)
+        except BaseException:
+            stream.reset()
+            raise
+
+    async def _answer_identify(self, stream: Stream) -> None:
+        connection = self.peers.get(stream.peer_id)
+        info = PeerInfo(
+            agent=self.config.agent,
+            protocol_version=self.config.protocol_version,
+            protocols=tuple(self._handlers),
+            addresses=tuple(listener.address for listener in self._listeners),
+            observed=connection.remote if connection is not None else None,
+        )
+        async with stream:
+            await stream.write_frame(encode_identify(info, self.key.public))
+
+    async def _take_identify(self, stream: Stream) -> None:
+        async with stream, asyncio.timeout(self.config.negotiation_s):
+            self.peer_info[stream.peer_id] = await read_identify(stream)
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.tick_s)
+            self.check_connections(self.clock())
+
+    def check_connections(self, now_ms: int) -> None:
+        """Ping whoever is silent, and drop whoever stays silent."""
+        for connection in self.peers.list_connections():
+            silence = now_ms - connection.last_received_ms
+            # SPEC NET-18: A peer that was silent for 30 s MUST be pinged, and dropped when it stays silent for 30 s
+            # more.
+            if silence >= 2 * self.config.idle_ms:
+                connection.abort()
+            elif silence >= self.config.idle_ms:
+                connection.send_ping(now_ms)
+
+
+async def _negotiate(stream: Stream, negotiation: Negotiation) -> None:
+    while not negotiation.is_over:
+        data = await stream.read()
+        if not data:
+            raise StreamReset("the stream ended within its negotiation")
+        answer = negotiation.receive(data)
+        if answer:
+            stream.write_now(answer)
+    stream.unread(negotiation.take_rest())
+    stream.protocol = negotiation.agreed or ""
+
+
+async def _run_isolated(work: Coroutine[None, None, None]) -> None:
+    """One failing handler must not end the node: a peer's fault is noted, a fault of ours is told loudly."""
+    try:
+        await work
+    except _ENDINGS as error:
+        LOG.debug("stream broke off", error=str(error))
+    except Exception:
+        LOG.exception("a handler failed; this is a bug")
