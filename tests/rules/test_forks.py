@@ -249,3 +249,22 @@ def test_after_taking_blocks_back_a_block_below_the_kept_states_is_refused() -> 
                 encode_block(sibling), now_ms=again.now_ms, is_signature_checked=lambda key: False
             )
     assert find(again.receive(blocks[6]), BlockImported)
+
+
+def test_extrinsics_of_undone_blocks_are_ready_again_before_those_that_stand_on_them() -> None:
+    left, right = World(), World(author=BOB.public)
+    raws = [left.transfer(ALICE, BOB, 10**12, nonce) for nonce in range(4)]
+    lost = World(author=CHARLIE.public)
+    for raw in raws[:2]:
+        lost.submit(raw)
+    for raw in raws:
+        left.submit(raw)
+    left.receive(lost.mine())
+    assert left.machine.pool.ready_count == 2
+    branch = [right.mine(), right.mine()]
+    left.now_ms = right.now_ms
+    for block in branch:
+        left.receive(block)
+        check_pool(left)
+    assert left.head.hash == right.head.hash
+    assert [entry.nonce for entry in left.machine.pool.iterate_ready()] == [0, 1, 2, 3]

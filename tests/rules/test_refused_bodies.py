@@ -133,7 +133,8 @@ BODIES: list[tuple[str, Body, type[Exception] | None]] = [
     ("no timestamp inherent", lambda s: s.block.extrinsics[1:], None),
     ("an empty body", lambda s: (), None),
     ("two timestamp inherents", lambda s: (time_of(s), *s.block.extrinsics), BadMandatory),
-    ("two solutions", lambda s: (*s.block.extrinsics[:2], *s.block.extrinsics[1:]), BadMandatory),
+    ("the same solution twice", lambda s: (*s.block.extrinsics[:2], *s.block.extrinsics[1:]), BadMandatory),
+    ("a second, better solution", lambda s: (time_of(s), solve(s, energy=3, bits=b"\x00"), solve(s)), BadMandatory),
     ("timestamp after a transfer", lambda s: (*s.block.extrinsics[:0:-1], time_of(s)), InherentAfterSigned),
     (
         "solution after a transfer",
