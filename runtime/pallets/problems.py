@@ -66,7 +66,7 @@ from runtime.weights import CANCEL
 # ---- parameters
 
 NAME = "Problems"
-CLOSED_BLOCKS_KEPT = 100_000
+CLOSED_BLOCKS_KEPT, CANCELLED_BLOCKS_KEPT = 100_000, 100  # a cancelled one costs its poster only fees
 
 # ---- storage
 
@@ -304,18 +304,18 @@ def _expire(env: Environment, problem: int, record: Problem) -> None:
 
 def _close(env: Environment, problem: int, record: Problem, status: ProblemStatus) -> int:
     """Release what is still held for a problem, remove its instance, and return what was released."""
-    poster = record.poster
     bounty = 0 if status is ProblemStatus.Paid else record.bounty
-    release(env, poster, HoldReason.ProblemBounty, bounty)
-    release(env, poster, HoldReason.ProblemWorkBudget, record.work_budget)
-    release(env, poster, HoldReason.ProblemDeposit, record.deposit)
+    release(env, record.poster, HoldReason.ProblemBounty, bounty)
+    release(env, record.poster, HoldReason.ProblemWorkBudget, record.work_budget)
+    release(env, record.poster, HoldReason.ProblemDeposit, record.deposit)
     INSTANCES.remove(env.state, problem)
     # SPEC PRB-24: A problem that is closed before its deadline MUST leave the agenda of its expiry.
     if status is not ProblemStatus.Expired:
         _unschedule(env, record.deadline + 1, problem)
     RECORDS.set(env.state, problem, replace(record, status=status, closed_at=env.number, deposit=0))
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
-    _schedule(env, env.number + CLOSED_BLOCKS_KEPT, Deed.Forget, problem)
+    kept = CANCELLED_BLOCKS_KEPT if status is ProblemStatus.Cancelled else CLOSED_BLOCKS_KEPT
+    _schedule(env, env.number + kept, Deed.Forget, problem)
     return bounty + record.work_budget + record.deposit
 
 
