@@ -90,21 +90,25 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
     head = driver.machine.importer.head
     _log.info("🏷  Local node identity is: %s", site.peer_id)
     _log.info("📦 Highest known block at #%d", head.number)
-    async with AsyncExitStack() as stack:
-        stack.callback(driver.close_feeds)
-        service = NodeService(driver, config, site)
-        await _open_ports(stack, service, driver, config)
-        gc.collect()
-        gc.freeze()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_tick(driver, config)), group.create_task(_inform(driver))]
-            if config.author is not None:
-                workers = await stack.enter_async_context(make_workers(config.workers))
-                driver.miner = Miner(workers, driver.dispatch)
-            driver.dispatch(Tick())
-            await stopped.wait()
-            for task in tasks:
-                task.cancel()
+    try:
+        async with AsyncExitStack() as stack:
+            stack.callback(driver.close_feeds)
+            service = NodeService(driver, config, site)
+            await _open_ports(stack, service, driver, config)
+            gc.collect()
+            gc.freeze()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_tick(driver, config)), group.create_task(_inform(driver))]
+                if config.author is not None:
+                    workers = await stack.enter_async_context(make_workers(config.workers))
+                    driver.miner = Miner(workers, driver.dispatch)
+                driver.dispatch(Tick())
+                await stopped.wait()
+                for task in tasks:
+                    task.cancel()
+    except* StoreError:  # it broke a task as well; the sentence is enough
+        if not failures:
+            raise
     _log.info("Stopped at block #%d", driver.machine.importer.head.number)
     if failures:
         raise failures[0]

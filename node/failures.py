@@ -34,3 +34,5 @@ def explain_failures() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
     except PermissionError as error:
         raise click.ClickException(f"no permission: {error.filename or error}") from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'the system'}: {error.strerror or error}") from error

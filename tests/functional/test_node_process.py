@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -94,6 +96,9 @@ def test_what_keeps_a_node_from_starting_is_said_in_one_sentence(tmp_path: Path)
     check_failure(purge.returncode, purge.stderr, "is in use")
     missing = run_command("--chain", str(tmp_path / "nothing.json"))
     check_failure(missing.returncode, missing.stderr, "neither a preset")
+    (tmp_path / "file").write_text("no folder")
+    file = run_command("--dev", "--base-path", str(tmp_path / "file"), "--rpc-port", "0", "--no-prometheus")
+    check_failure(file.returncode, file.stderr, "file", "Not a directory")
     wrong = run_command("--dev", "--author", "0x12")
     assert wrong.returncode == 2
     assert b"neither an SS58 address" in wrong.stderr
@@ -108,6 +113,17 @@ def test_the_database_of_another_chain_is_refused(tmp_path: Path) -> None:
     other.write_text(spec.replace('"epoch_blocks": 100', '"epoch_blocks": 50'))
     refused = run_command("chain-info", "--chain", str(other), "--base-path", str(tmp_path))
     check_failure(refused.returncode, refused.stderr, "genesis", "purge-chain")
+
+
+def test_a_full_disk_stops_the_node_with_one_sentence(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    base = str(tmp_path / "base")
+    flags = ("--dev", "--sealing", "20", "--base-path", base, "--rpc-port", "0", "--no-prometheus")
+    limited = ("bash", "-c", 'ulimit -f 64; exec "$@"', "bash", sys.executable, "-m", "node.main", *flags)
+    done = subprocess.run(limited, capture_output=True, timeout=120, check=False)
+    check_failure(done.returncode, done.stderr, "no room to write to", "Free some space")
+    again = run_command("chain-info", "--chain", "dev-sealing", "--base-path", base)
+    assert again.returncode == 0, again.stderr
 
 
 def check_failure(code: int, stderr: bytes, *words: str) -> None:
