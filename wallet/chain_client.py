@@ -160,7 +160,8 @@ class ChainClient:
                     if kind in ("dropped", "invalid", "usurped", "finalityTimeout"):
                         raise SubmissionFailed(await self._explain(tx_hash, kind))
         except TimeoutError as error:
-            raise WaitTimeout(f"0x{tx_hash.hex()} was not {wait} within {timeout_s:g} s") from error
+            what = f"0x{tx_hash.hex()} was not {wait} within {timeout_s:g} s; the node has it, so it may still be"
+            raise WaitTimeout(what) from error
         raise SubmissionFailed("the node ended the subscription")
 
     async def get_best_number(self) -> int:

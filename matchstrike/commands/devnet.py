@@ -84,7 +84,10 @@ async def _run(posting: Posting, offer: Offer, *, rpc_port: int, timeout_s: floa
             await node.wait_ready(timeout_s)
             async with open_chain(node.url) as chain:
                 await _show_payment(chain, node, posting, offer, timeout_s)
-            if not once:
+            if once:
+                click.echo("\nThe node ends here. Without --once it keeps running, to try more.")
+            else:
+                _show_next_steps(node.url)
                 click.echo("The node keeps running; Ctrl-C stops it.")
                 await node.process.wait()
                 node.check_alive()
@@ -110,7 +113,7 @@ async def _show_payment(
             if monotonic() - started > timeout_s:
                 raise CommandFailed(f"the bounty was not paid within {timeout_s:g} s", TIMED_OUT)
             await asyncio.sleep(REFRESH_SECONDS)
-    _show_result(posting, record, offer, chain, node.url)
+    _show_result(posting, record, offer, chain)
 
 
 async def post(chain: ChainClient, posting: Posting, offer: Offer, *, seed: bytes) -> int:
@@ -156,12 +159,15 @@ async def _make_table(chain: ChainClient, posting: Posting, record: Mapping[str,
     return table
 
 
-def _show_result(posting: Posting, record: Mapping[str, Json], offer: Offer, chain: ChainClient, url: str) -> None:
+def _show_result(posting: Posting, record: Mapping[str, Json], offer: Offer, chain: ChainClient) -> None:
     best = read_object(record["best"])
     name = get_quantity_name(posting.file)
     quantity = compute_quantity(posting.file, read_int(best["energy"]))
     amount = format_amount(offer.bounty_planck, chain.token_symbol)
     click.echo(f"\npaid    {amount} to {best['solver']} for {name} {quantity} (found in block {best['height']})")
+
+
+def _show_next_steps(url: str) -> None:
     click.echo("\nTry next, in another terminal (. .venv/bin/activate):")
     address = "" if url.endswith(":9944") else f" --url {url}"
     for line in (

@@ -68,7 +68,8 @@ class NodeProcess:
 
 @asynccontextmanager
 async def start_node(arguments: list[str], *, rpc_port: int, folder: Path) -> AsyncIterator[NodeProcess]:
-    """Start `matchstrike-node` with the arguments; it is stopped when the context ends."""
+    """Start `matchstrike-node` with the arguments; it is stopped when the context ends, by a signal too."""
+    _cancel_on_termination()
     log_path = folder / "node.log"
     command = [sys.executable, "-m", "node.main", *arguments, "--rpc-port", str(rpc_port)]
     with log_path.open("wb") as log:
@@ -85,6 +86,15 @@ async def start_node(arguments: list[str], *, rpc_port: int, folder: Path) -> As
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+def _cancel_on_termination() -> None:
+    """Have SIGTERM and a closed terminal cancel this task, so that no node is left behind."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            loop.add_signal_handler(number, task.cancel)
 
 
 def choose_port(wanted: int) -> int:

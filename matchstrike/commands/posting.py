@@ -13,7 +13,7 @@ from matchstrike.commands.session import console, not_found
 from vm.formats import read_problem
 from vm.local_search import search_locally
 from vm.order import EFFORT_DEFAULT, OrderProgress, anneal_order, compute_live_profile
-from vm.problem import compute_energy
+from vm.problem import NotStrikeable, check_strikeable, compute_energy
 from vm.problem_file import (
     InvalidProblemFile,
     ProblemFile,
@@ -121,10 +121,15 @@ def make_call_arguments(posting: Posting, offer: Offer, *, best_number: int) -> 
 
 
 def describe_posting(posting: Posting) -> str:
-    """Return one line for people."""
+    """Return a line for people, and a warning if no miner can run the problem's circuit."""
     problem, name = posting.file.problem, get_quantity_name(posting.file)
-    return (
+    line = (
         f"{posting.file.name}: {problem.n} spins, {len(problem.couplings)} couplings, depth {posting.depth}, "
         f"{posting.live_qubits_max} live qubits; target {name} {posting.target_quantity} "
         f"(a short classical search finds {posting.baseline_quantity})"
     )
+    try:
+        check_strikeable(problem)
+    except NotStrikeable as error:
+        line += f"\nwarning: no miner can strike this problem: {error} (docs/problem-files.md tells what to do)"
+    return line

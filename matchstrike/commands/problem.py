@@ -40,6 +40,7 @@ from wallet.chain_client import Event, Receipt, UnexpectedAnswer, open_chain, re
 F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
 NUMBER = click.IntRange(0, 2**64 - 1)
+MONEY = ("bounty", "workBudget", "deposit")
 ENDED = ("paid", "expired", "cancelled")
 
 
@@ -211,8 +212,21 @@ def find_field(receipt: Receipt, event_name: str, field: str) -> Json:
 
 def format_record(record: Mapping[str, Json]) -> str:
     """Return a problem's record for people, without its couplings."""
-    hidden = ("ising", "order", "instance")
-    return "\n".join(f"{name:<14} {value}" for name, value in record.items() if name not in hidden)
+    hidden = ("ising", "order", "instance", "best")
+    lines = [f"{name:<14} {_format_value(name, value)}" for name, value in record.items() if name not in hidden]
+    best = record.get("best")
+    if isinstance(best, Mapping):
+        lines.append(f"{'best':<14} energy {best.get('energy')} by {best.get('solver')} in block {best.get('height')}")
+        lines.append(f"{'bestBits':<14} {best.get('bits')}")
+    return "\n".join(lines)
+
+
+def _format_value(name: str, value: Json) -> str:
+    if name in MONEY and isinstance(value, str):
+        return f"{format_amount(int(value), '').strip()}   {value} planck"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def _field(event: Event, field: str) -> Json:

@@ -75,6 +75,8 @@ def run(work: Coroutine[object, object, T]) -> T:
     """
     try:
         return asyncio.run(work)
+    except asyncio.CancelledError:  # a signal that ends the process
+        raise KeyboardInterrupt from None
     except Unreachable as error:
         raise CommandFailed(str(error), UNREACHABLE) from error
     except (CallTimeout, WaitTimeout) as error:

@@ -105,6 +105,7 @@ def test_devnet_once_installs_nothing_anew_and_ends_with_the_bounty_paid() -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^paid +5 MSK to 5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu for cut 20 ", done.stdout, re.M)
     assert "installing" not in done.stderr
+    assert "Try next" not in done.stdout, "there is no node left to try it on"
 
 
 def is_endless(command: str) -> bool:

@@ -183,3 +183,22 @@ def test_the_real_program_keeps_data_and_messages_apart(node: DevNode) -> None:
     posted = json.loads(done.stdout)
     assert isinstance(posted["problem"], int)
     assert "independent10.qubo: 10 spins" in done.stderr
+
+
+def test_a_problem_is_shown_with_amounts_for_people() -> None:
+    """No field is Python's way of writing it; the miners' best cut so far may be there or not yet."""
+    lines = dict(line.split(maxsplit=1) for line in run_command("problem", "show", "0").out.splitlines())
+    assert lines["bounty"] == "2   2000000000000 planck"
+    assert lines["strikeable"] == "yes"
+    assert lines.get("best", "energy ").startswith("energy ")
+
+
+def test_a_problem_that_no_miner_can_strike_is_posted_with_a_warning(tmp_path: Path) -> None:
+    """Weights with a common divisor; the bounty can still be earned."""
+    even = tmp_path / "even.txt"
+    even.write_text("3 2\n1 2 2\n2 3 4\n")
+    done = run_command("problem", "post", str(even), "--bounty", "1", "--from", "bob", "--dry-run")
+    assert done.code == 0
+    assert "warning: no miner can strike this problem" in done.err
+    fine = run_command("problem", "post", str(EXAMPLES / "cubic16.txt"), "--bounty", "1", "--from", "bob", "--dry-run")
+    assert "warning" not in fine.err

@@ -1,0 +1,33 @@
+"""The devnet leaves no node behind, however it is ended."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CUBIC = Path(__file__).parents[2] / "examples" / "cubic16.txt"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_devnet_that_is_told_to_end_takes_its_node_along(number: signal.Signals) -> None:
+    """SIGTERM as `kill` sends it, SIGHUP as a closed terminal does."""
+    command = [sys.executable, "-m", "matchstrike.commands.main", "devnet", "run", "--problem", str(CUBIC)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as devnet:
+        assert devnet.stdout is not None
+        found = re.search(r"127\.0\.0\.1:(\d+) .*log: (\S+)\)", devnet.stdout.readline())
+        assert found is not None
+        while "posted" not in devnet.stdout.readline():
+            assert devnet.poll() is None
+        devnet.send_signal(number)
+        _, errors = devnet.communicate(timeout=60)
+    assert devnet.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert not Path(found[2]).parent.exists()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(found[1]))) != 0, "the node still answers"
