@@ -12,15 +12,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from random import Random
 from types import TracebackType
 from typing import ClassVar, Self
 
-import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from network.libp2p.connection import Connection
+from network.libp2p.gossip import Gossip, Subscription, Validator
 from network.libp2p.handshake import Handshake
+from network.libp2p.host_config import HostConfig, read_clock_ms
 from network.libp2p.identify import (
     IDENTIFY,
     IDENTIFY_PUSH,
@@ -31,7 +33,7 @@ from network.libp2p.identify import (
     encode_identify,
     read_identify,
 )
-from network.libp2p.limits import Admission, ConnectionLimits
+from network.libp2p.limits import Admission
 from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.multistream import Negotiation, Proposer, Responder
 from network.libp2p.node_key import NodeKey, PeerId
@@ -40,7 +42,6 @@ from network.libp2p.peer_table import PeerTable
 from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError, RemoteProtocolError
 from network.libp2p.stream import Stream, StreamReset
 from network.libp2p.transport import Listener, TcpTransport, Transport
-from network.libp2p.yamux import YamuxLimits
 
 Handler = Callable[[Stream], Awaitable[None]]
 Watcher = Callable[[PeerId, bool], None]
@@ -60,35 +61,6 @@ class NotConnected(ConnectionError):
     rule: ClassVar[str] = "NET-17"
 
 
-class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host is told at its start.
-
-    Attributes:
-        agent: Our software, as identify tells it.
-        protocol_version: Our family of networks.
-        handshake_s: How long a connection may take to be secured.
-        negotiation_s: How long a stream may take to agree on its protocol.
-        tick_s: How often connections are looked at.
-        idle_ms: After this silence the peer is pinged; after twice as long it is dropped.
-        connections: Limits of connections.
-        streams: Limits of each connection.
-    """
-
-    agent: str = "matchstrike"
-    protocol_version: str = "matchstrike/1"
-    handshake_s: float = 5.0
-    negotiation_s: float = 10.0
-    tick_s: float = 1.0
-    idle_ms: int = 30_000
-    connections: ConnectionLimits = msgspec.field(default_factory=ConnectionLimits)
-    streams: YamuxLimits = msgspec.field(default_factory=YamuxLimits)
-
-
-def read_clock_ms() -> int:
-    """Return milliseconds of a clock that never goes back."""
-    return time.monotonic_ns() // 1_000_000
-
-
 class Host:
     """One node on the network; used as `async with Host(...) as host`.
 
@@ -96,6 +68,7 @@ class Host:
         key: The node's identity.
         peers: The living connections.
         peer_info: What the connected peers said of themselves.
+        gossip: Publishing and subscribing.
     """
 
     def __init__(
@@ -121,6 +94,7 @@ class Host:
         self._group = asyncio.TaskGroup()
         self.peers = PeerTable(key.peer_id)
         self.peer_info: dict[PeerId, PeerInfo] = {}
+        self.gossip = Gossip(self, self.config.gossip, Random(secrets.randbits(64)))
         self.set_handler(PING, answer_pings)
         self.set_handler(IDENTIFY, self._answer_identify)
         self.set_handler(IDENTIFY_PUSH, self._take_identify)
@@ -131,6 +105,7 @@ class Host:
         """Begin to look after connections."""
         await self._group.__aenter__()
         self.spawn(self._tick_for_ever())
+        self.spawn(self.gossip.beat_for_ever())
         return self
 
     async def __aexit__(
@@ -224,9 +199,21 @@ class Host:
         """Give each stream of this protocol that a peer opens to the handler, in a task of its own."""
         self._handlers[protocol] = handler
 
+    def subscribe(self, topic: str, validate: Validator) -> Subscription:
+        """Take part in a topic: `validate` judges each message before it is forwarded and delivered."""
+        return self.gossip.subscribe(topic, validate)
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Send a message to everybody who takes part in the topic."""
+        self.gossip.publish(topic, data)
+
     def add_watcher(self, watcher: Watcher) -> None:
         """Tell `watcher(peer, is_connected)` of each peer that comes and goes."""
         self._watchers.append(watcher)
+
+    def get_connection(self, peer: PeerId) -> Connection | None:
+        """Return the peer's living connection."""
+        return self.peers.get(peer)
 
     def disconnect(self, peer: PeerId) -> None:
         """Close the connection with a peer."""

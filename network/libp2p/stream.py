@@ -62,6 +62,7 @@ class Stream:
         self._is_reset = False
         self._is_write_closed = False
         self._reader: asyncio.Future[None] | None = None
+        self._gone: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
         self.peer_id = owner.peer_id
         self.protocol = ""
@@ -205,6 +206,13 @@ class Stream:
         if not self._is_ended:
             asyncio.get_running_loop().call_later(_LINGER_S, self._end_lingering)
 
+    async def wait_reset(self) -> None:
+        """Return when the stream was dropped."""
+        if not self._is_reset:
+            if self._gone is None:
+                self._gone = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._gone)
+
     def _end_lingering(self) -> None:
         if not self._is_ended:
             self.reset()
@@ -241,6 +249,8 @@ class Stream:
         self._is_reset = True
         self._wake_reader()
         self.on_sent()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
     def on_sent(self) -> None:
         """Less waits to be sent than before."""

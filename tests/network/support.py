@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from network.libp2p.host import Host, HostConfig
+from network.libp2p.host import Host
+from network.libp2p.host_config import HostConfig
 from network.libp2p.memory_transport import MemoryNetwork
 from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.node_key import NodeKey, make_node_key

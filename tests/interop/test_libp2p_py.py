@@ -1,0 +1,67 @@
+"""py-libp2p, unmodified, and our libp2p: dial, identify, ping and gossip, whoever begins.
+
+py-libp2p pins versions that are not ours and compiles some, so it lives in an environment of its own,
+`.venv-py-libp2p`, which the first of these tests makes (it needs a C compiler, GMP's headers and a minute or two).
+What cannot be installed fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from network.libp2p.host import Host
+from network.libp2p.multiaddr import parse_multiaddr
+from network.libp2p.node_key import make_node_key
+from tests.interop.libp2p_peer import ForeignPeer, check_gossip, check_it_dials, check_we_dial, run_foreign_peer
+
+HERE = Path(__file__).parent / "libp2p_py"
+VENV = Path(__file__).parents[2] / ".venv-py-libp2p"
+INSTALL_S = 600
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_S + 120)]
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    """The interpreter of py-libp2p's environment, made when it is missing or its requirements have changed."""
+    wanted = (HERE / "requirements.txt").read_text()
+    mark = VENV / ".installed"
+    interpreter = str(VENV / "bin" / "python")
+    if not mark.exists() or mark.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True, timeout=INSTALL_S)
+        install = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-r", str(HERE / "requirements.txt")], check=True, timeout=INSTALL_S)
+        mark.write_text(wanted)
+    return interpreter
+
+
+def _meet(python: str, scene: Callable[[Host, ForeignPeer], Awaitable[None]]) -> None:
+    async def run() -> None:
+        command = (python, str(HERE / "peer.py"))
+        async with run_foreign_peer(*command) as foreign, Host(make_node_key(bytes([7]) * 32)) as host:
+            await host.listen(parse_multiaddr("/ip4/127.0.0.1/tcp/0"))
+            await scene(host, foreign)
+
+    asyncio.run(run())
+
+
+def test_we_dial_py_libp2p_and_gossip(python: str) -> None:
+    async def scene(host: Host, foreign: ForeignPeer) -> None:
+        await check_we_dial(host, foreign, "py-libp2p")
+        await check_gossip(host, foreign, 10)
+
+    _meet(python, scene)
+
+
+def test_py_libp2p_dials_us_and_gossips(python: str) -> None:
+    async def scene(host: Host, foreign: ForeignPeer) -> None:
+        await check_it_dials(host, foreign)
+        await check_gossip(host, foreign, 10)
+
+    _meet(python, scene)
