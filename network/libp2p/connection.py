@@ -32,6 +32,7 @@ from network.libp2p.yamux import (
 
 WRITE_HIGH_BYTES = 65_536
 BUFFERED_BYTES_MAX = 4_194_304
+CLOSE_S = 2.0  # how long what is written may take to leave
 _OUTPUT_BYTES = 49_152
 
 
@@ -216,6 +217,7 @@ class Connection(asyncio.Protocol):
             self._flush()
         self.is_closed = True
         self._transport.close()
+        asyncio.get_running_loop().call_later(CLOSE_S, self._transport.abort)  # a peer that does not read
 
     def abort(self) -> None:
         """Close at once."""

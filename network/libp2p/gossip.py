@@ -116,6 +116,7 @@ class Gossip:
         self._host = host
         self._params = params
         self._streams: dict[PeerId, Stream] = {}
+        self._kept: set[PeerId] = set()
         self._validators: dict[str, Validator] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._undecided: dict[MessageId, Received] = {}
@@ -178,11 +179,18 @@ class Gossip:
     # -- streams
 
     def _on_peer(self, peer: PeerId, is_connected: bool) -> None:
-        if is_connected:
+        if is_connected and peer not in self._kept:
+            self._kept.add(peer)
             self._host.spawn(self._keep_stream(peer))
 
     async def _keep_stream(self, peer: PeerId) -> None:
         """Hold a stream to the peer while it is connected; open another when one is lost with a double connection."""
+        try:
+            await self._reopen_streams(peer)
+        finally:
+            self._kept.discard(peer)
+
+    async def _reopen_streams(self, peer: PeerId) -> None:
         while (connection := self._host.get_connection(peer)) is not None:
             try:
                 stream = await self._host.new_stream(peer, MESHSUB_PROTOCOLS)

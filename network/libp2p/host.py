@@ -46,7 +46,7 @@ from network.libp2p.transport import Listener, TcpTransport, Transport
 Handler = Callable[[Stream], Awaitable[None]]
 Watcher = Callable[[PeerId, bool], None]
 LOG = structlog.get_logger("network")
-_ENDINGS = (RemoteProtocolError, ConnectionError, TimeoutError, OSError)
+_ENDINGS = (TimeoutError, OSError)
 
 
 class ProtocolRefused(ConnectionError):
@@ -92,6 +92,7 @@ class Host:
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
+        self._is_closing = False
         self.peers = PeerTable(key.peer_id)
         self.peer_info: dict[PeerId, PeerInfo] = {}
         self.gossip = Gossip(self, self.config.gossip, Random(secrets.randbits(64)))
@@ -112,6 +113,7 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every connection and end every task."""
+        self._is_closing = True
         for listener in self._listeners:
             listener.close()
         standing = [*self.peers.list_connections(), *self._admitted]
@@ -249,6 +251,9 @@ class Host:
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run work for as long as the host lives; what the network may do to it is caught here."""
+        if self._is_closing:
+            work.close()
+            return
         task = self._group.create_task(_run_isolated(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -260,7 +265,7 @@ class Host:
         """Count a raw connection; False where there is no room."""
         if connection.is_outbound:
             return True
-        if not self._admission.admits_inbound(connection.remote):
+        if self._is_closing or not self._admission.admits_inbound(connection.remote):
             return False
         self._admitted[connection] = False
         asyncio.get_running_loop().call_later(self.config.handshake_s, self._end_half_open, connection)
@@ -376,7 +381,9 @@ async def _run_isolated(work: Coroutine[None, None, None]) -> None:
     """One failing handler must not end the node: a peer's fault is noted, a fault of ours is told loudly."""
     try:
         await work
-    except _ENDINGS as error:
-        LOG.debug("stream broke off", error=str(error))
+    except RemoteProtocolError as error:
+        LOG.debug("peer broke the protocol of a stream", error=str(error))
+    except _ENDINGS:
+        pass  # the peer or the connection went; whoever waits has heard of it
     except Exception:
         LOG.exception("a handler failed; this is a bug")

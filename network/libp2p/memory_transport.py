@@ -67,6 +67,7 @@ class MemoryPipe(asyncio.Transport):
         self._queue.clear()
         self._queued_bytes = 0
         self._is_closing = True
+        self.is_held = False  # our own end needs no network to give up
         self._plan()
 
     def hold(self) -> None:

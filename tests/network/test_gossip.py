@@ -126,6 +126,8 @@ def test_net_23_a_message_is_forwarded_after_its_verdict_only() -> None:
 def test_net_23_a_rejected_message_counts_against_all_that_brought_it_an_ignored_one_against_none() -> None:
     for verdict, is_punished in ((Verdict.REJECT, True), (Verdict.IGNORE, False)):
         router = _make_router(3)
+        router.heartbeat(0)
+        assert len(router.mesh[TOPIC]) == 3
         for peer in PEERS[:2]:
             router.on_rpc(peer, Rpc(messages=(HELLO,)), 1)
         assert router.on_verdict(HELLO_ID, verdict, 2) == []

@@ -300,3 +300,21 @@ def test_streams_that_ended_are_forgotten() -> None:
             await wait_until(lambda: connection.stream_count <= 2)  # gossip's two stay
 
     _run(scene)
+
+
+def test_closing_does_not_wait_for_a_peer_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("network.libp2p.connection.CLOSE_S", 0.02)
+
+    async def scene() -> None:
+        network = MemoryNetwork()
+        async with make_host(network, 1) as a, make_host(network, 2) as b:
+            await a.listen(Multiaddr(kind="ip4", host="10.0.1.1", port=1))
+            connection = b.peers.get(await b.dial(a.addresses[0]))
+            assert connection is not None
+            for pipe in network.pipes:
+                pipe.hold()
+            b.disconnect(a.peer_id)
+            await connection.wait_closed()
+            assert len(b.peers) == 0
+
+    _run(scene)
