@@ -89,7 +89,8 @@ def _parse_line(line: bytes, number: int) -> Block:
             extrinsics=tuple(_from_hex(raw) for raw in found.extrinsics),
         )
     except ValueError as error:  # bad JSON, bad hex, bad SCALE
-        raise MalformedBlocks(f"line {number} is no block: {error}") from error
+        hint = "" if number > 1 or line.lstrip().startswith(b"{") else "; is it --binary?"
+        raise MalformedBlocks(f"line {number} is no block: {error}{hint}") from error
 
 
 def _read_binary(data: bytes) -> Iterator[bytes]:
@@ -100,7 +101,8 @@ def _read_binary(data: bytes) -> Iterator[bytes]:
         try:
             end = _find_end(data, position)
         except (ValueError, IndexError) as error:
-            raise MalformedBlocks(f"block {index + 1} of {count} does not decode: {error}") from error
+            hint = "; these data look like JSON, so leave --binary out" if data.startswith(b"{") else ""
+            raise MalformedBlocks(f"block {index + 1} of {count} does not decode: {error}{hint}") from error
         yield data[position:end]
         position = end + len(NO_JUSTIFICATIONS)
     if position != len(data):

@@ -194,13 +194,15 @@ def _convert(value: object, annotation: object, name: str) -> object:
 
 
 def _convert_to_one_of(value: object, options: Sequence[object], name: str) -> object:
-    last = invalid_params(f"parameter {name} does not fit")
+    errors: list[RpcError] = []
     for option in options:
         try:
             return _convert(value, option, name)
         except RpcError as error:
-            last = error
-    raise last
+            errors.append(error)
+    if not errors:
+        raise invalid_params(f"parameter {name} does not fit")
+    raise errors[-1 if isinstance(value, list) else 0]  # lists are named last
 
 
 def _to_bytes(value: object, length: int | None, name: str) -> bytes:

@@ -26,6 +26,7 @@ from rpc.api import Json, NodeApi
 from rpc.errors import INVALID_PARAMS, LIMIT_EXCEEDED, METHOD_NOT_FOUND, RpcError
 from rpc.methods.dispatch import (
     Answer,
+    BatchAnswer,
     Call,
     Limits,
     SubscriptionCall,
@@ -165,14 +166,13 @@ class RpcService:
         parsed = parse(data, self.settings.limits)
         headers = self._cors_headers(request)
         if isinstance(parsed, list):
-            answers: list[Answer] = []
+            answers = BatchAnswer(self.settings.limits)
             for position, item in enumerate(parsed):
-                found = self._answer_http(item)
-                if found is not None:
-                    answers.append(found)
+                if not answers.add(self._answer_http(item)):
+                    break
                 if position % 50 == 49:
                     await asyncio.sleep(0)  # let the miner and the other connections have their turn
-            body = encode_answer(answers, self.settings.limits) if answers else b""
+            body = answers.encode()
         else:
             single = self._answer_http(parsed)
             body = encode_answer(single, self.settings.limits) if single is not None else b""
@@ -273,9 +273,12 @@ class Session:
             if single is not None:
                 await self._put(single)
             return
-        answers = [found for item in parsed if (found := self._answer(item)) is not None]
-        if answers:
-            await self._put(answers)
+        answers = BatchAnswer(self._service.settings.limits)
+        for item in parsed:
+            if not answers.add(self._answer(item)):
+                break
+        if body := answers.encode():
+            await self._put_encoded(body)
 
     def _answer(self, item: Call | Answer) -> Answer | None:
         result = self._service.answer_one(item, self._limit, "ws")
@@ -320,8 +323,10 @@ class Session:
             with suppress(RuntimeError):
                 await _close_stream(stream)
 
-    async def _put(self, value: Answer | list[Answer]) -> None:
-        data = encode_answer(value, self._service.settings.limits)
+    async def _put(self, value: Answer) -> None:
+        await self._put_encoded(encode_answer(value, self._service.settings.limits))
+
+    async def _put_encoded(self, data: bytes) -> None:
         try:
             self._outbox.put_nowait(data)
         except asyncio.QueueFull:

@@ -135,15 +135,40 @@ def make_notification(method: str, subscription: str, result: Json) -> Answer:
     return {"jsonrpc": "2.0", "method": method, "params": {"subscription": subscription, "result": result}}
 
 
-def encode_answer(value: Answer | list[Answer], limits: Limits) -> bytes:
+def encode_answer(value: Answer, limits: Limits) -> bytes:
     """Return the answer's JSON, or an error if it is too large."""
     data = msgspec.json.encode(value)
     if len(data) <= limits.response_bytes_max:
         return data
-    request_id = value.get("id") if isinstance(value, dict) else None
+    request_id = value.get("id")
     what = f"the answer has {len(data)} bytes, at most {limits.response_bytes_max} are allowed"
-    error = RpcError(INTERNAL_ERROR, "Response is too big", what)
-    return msgspec.json.encode(make_error(request_id if isinstance(request_id, int | float | str) else None, error))
+    return _encode_too_big(request_id if isinstance(request_id, int | float | str) else None, what)
+
+
+class BatchAnswer:
+    """The answers of a batch as JSON; it takes no more when they are too large together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._bytes_max = limits.response_bytes_max
+        self._parts: list[bytes] = []
+        self._size = 1
+
+    def add(self, value: Answer | None) -> bool:
+        """Add an answer, None for a notification; return whether another one may fit."""
+        if value is not None:
+            self._parts.append(msgspec.json.encode(value))
+            self._size += len(self._parts[-1]) + 1
+        return self._size <= self._bytes_max
+
+    def encode(self) -> bytes:
+        """Return the whole answer: nothing if only notifications were called, an error if it is too large."""
+        if self._size > self._bytes_max:
+            return _encode_too_big(None, f"the answers have more than the {self._bytes_max} bytes that are allowed")
+        return b"[" + b",".join(self._parts) + b"]" if self._parts else b""
+
+
+def _encode_too_big(request_id: RequestId, what: str) -> bytes:
+    return msgspec.json.encode(make_error(request_id, RpcError(INTERNAL_ERROR, "Response is too big", what)))
 
 
 def _read_call(item: object) -> Call | Answer:

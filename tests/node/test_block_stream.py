@@ -61,6 +61,12 @@ def test_a_json_line_that_is_no_block_is_refused_with_its_number(line: bytes) ->
         next(stream)
 
 
-def test_json_given_as_binary_says_so() -> None:
-    with pytest.raises(MalformedBlocks):
-        list(read_blocks(b"{}", binary=True))
+def test_an_export_of_the_other_kind_is_told_as_one() -> None:
+    """Three bytes, a whole export as the other kind, and the other way round."""
+    for data, binary, words in (
+        (b"{}", True, "is it JSON"),
+        (export(binary=False), True, "leave --binary out"),
+        (export(binary=True), False, "is it --binary"),
+    ):
+        with pytest.raises(MalformedBlocks, match=words):
+            list(read_blocks(data, binary=binary))

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from rpc.api import Json, NodeApi
 from rpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, UNSAFE_MESSAGE
 from rpc.methods.catalogue import get_methods, get_subscriptions
-from rpc.methods.dispatch import Answer, Call, Limits, SubscriptionCall, answer, encode_answer, make_result, parse
+from rpc.methods.dispatch import (
+    Answer,
+    BatchAnswer,
+    Call,
+    Limits,
+    SubscriptionCall,
+    answer,
+    encode_answer,
+    make_result,
+    parse,
+)
 
 LIMITS = Limits(request_bytes_max=2000, batch_max=4)
 NO_NODE = cast(NodeApi, object())
@@ -127,6 +137,28 @@ def test_an_answer_that_is_too_large_becomes_an_error() -> None:
     decoded = msgspec.json.decode(data)
     assert decoded["id"] == 7
     assert decoded["error"]["message"] == "Response is too big"
+
+
+def test_a_batch_takes_no_more_answers_than_may_be_sent() -> None:
+    """Ten thousand large answers would fill the memory before anybody counts their bytes."""
+    batch = BatchAnswer(Limits(response_bytes_max=300))
+    assert batch.add(make_result(1, "x" * 100))
+    assert batch.add(None)
+    assert [item["id"] for item in msgspec.json.decode(batch.encode())] == [1]
+    assert not batch.add(make_result(2, "x" * 200))
+    decoded = msgspec.json.decode(batch.encode())
+    assert (decoded["id"], decoded["error"]["message"]) == (None, "Response is too big")
+    silent = BatchAnswer(LIMITS)
+    assert silent.add(None)
+    assert silent.encode() == b""
+
+
+def test_a_parameter_of_two_kinds_is_refused_in_the_words_of_the_likelier() -> None:
+    """A text is no list that went wrong."""
+    for value, words in (("abc", "an unsigned integer"), ([1, "x"], "an unsigned integer"), (-1, "decimal string")):
+        result = _answer("chain_getBlockHash", [value], LIMITS)
+        assert isinstance(result, dict)
+        assert words in str(result["error"])
 
 
 def test_an_internal_error_is_told_to_the_log_and_not_to_the_caller() -> None:
