@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import TypeVar
 
@@ -272,11 +274,18 @@ def _print_report(text: str, password: str | None, network: int | None, output_t
     click.echo(format_json(report) if output_type.lower() == "json" else format_text(report))
 
 
+def _ask_secret(what: str, default: str | None = None) -> str:
+    """Return what is typed without showing it; from a pipe, without Python's warning that a pipe cannot hide it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GetPassWarning)
+        typed: str = click.prompt(what, hide_input=True, err=True, default=default, show_default=False)
+    return typed
+
+
 def _read_uri(given: str | None) -> str:
     """Return the URI itself, the content of the file that it names, or what the user types."""
     if given is None:
-        typed: str = click.prompt("URI", hide_input=True, err=True)
-        return typed
+        return _ask_secret("URI")
     if not os.path.isfile(given):
         return given
     try:
@@ -289,8 +298,7 @@ def _read_password(password: str | None, file: Path | None, interactive: bool) -
     if sum((password is not None, file is not None, interactive)) > 1:
         raise click.UsageError("--password, --password-filename and --password-interactive exclude each other")
     if interactive:
-        typed: str = click.prompt("Key password", hide_input=True, err=True, default="", show_default=False)
-        return typed
+        return _ask_secret("Key password", default="")
     if file is None:
         return password
     try:

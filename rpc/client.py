@@ -10,6 +10,7 @@ Every wait has a time limit. Answers are checked for their form: a node is not t
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -50,11 +51,21 @@ async def connect(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[RpcClie
         try:
             socket = await asyncio.wait_for(session.ws_connect(address, max_msg_size=MESSAGE_BYTES_MAX), timeout_s)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise Unreachable(f"no node answers at {url} ({str(error) or 'timed out'}); is it running?") from error
+            raise Unreachable(f"no node answers at {url} ({_explain(error)}); is it running?") from error
         async with RpcClient(socket, timeout_s=timeout_s) as client:
             yield client
     finally:
         await session.close()
+
+
+def _explain(error: Exception) -> str:
+    """Return the few words that a person needs of a failed connection."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno or 0
+        return os.strerror(number) if number > 0 else str(error.os_error.strerror)
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        return f"what listens there answers with HTTP status {error.status}"
+    return str(error) or "timed out"
 
 
 class Subscription:

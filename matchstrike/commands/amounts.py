@@ -38,7 +38,9 @@ def read_amount(text: str, decimals: int = 12) -> int:
         return int(text.removesuffix("planck"))
     found = TOKENS.match(text)
     if not found:
-        raise ValueError(f"{text!r} is no amount; write tokens like 1.5, or 1500planck")
+        raise ValueError(
+            f"{text!r} is no amount; write tokens like 1.5 with at most {decimals} decimals, or 1500planck"
+        )
     whole, part = found[1], found[2] or ""
     return int(whole + part.ljust(decimals, "0"))
 

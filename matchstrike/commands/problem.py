@@ -140,13 +140,14 @@ def post(
 def list_problems(only_open: bool, url: str, output: str) -> None:
     """List the posted problems, newest first."""
     answer, rows = run(_list(url, only_open))
-    lines = [f"{'id':>4}  {'status':<10} {'spins':>5}  {'bounty':>12}  {'target':>8}  {'best':>8}  deadline"]
+    heads = f"{'id':>4}  {'status':<10} {'spins':>5}  {'bounty':>12}  {'target energy':>13}  {'best energy':>11}"
+    lines = [f"{heads}  deadline"]
     for row in rows:
         energy = "-" if row.best is None else str(row.best.energy)
         bounty = format_amount(int(row.bounty), "")
         lines.append(
-            f"{row.id:>4}  {row.status:<10} {row.spins:>5}  {bounty:>12}  {row.target_energy:>8}"
-            f"  {energy:>8}  {row.deadline}"
+            f"{row.id:>4}  {row.status:<10} {row.spins:>5}  {bounty:>12}  {row.target_energy:>13}"
+            f"  {energy:>11}  {row.deadline}"
         )
     emit(answer, "\n".join(lines) if rows else "no problems", output)
 

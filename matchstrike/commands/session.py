@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -35,7 +36,11 @@ def check_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
     Raises:
         click.BadParameter: it is none.
     """
-    if not ADDRESS.match(value):
+    try:
+        is_address = ADDRESS.match(value) is not None and urlsplit(value).port != 0
+    except ValueError:  # a port that is none, half a bracket
+        is_address = False
+    if not is_address:
         raise click.BadParameter(f"{value!r} is no address; write ws://HOST:PORT or http://HOST:PORT", ctx, param)
     return value
 

@@ -126,6 +126,14 @@ def test_a_full_disk_stops_the_node_with_one_sentence(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
 
 
+def test_a_secret_from_a_pipe_is_read_without_a_warning_of_pythons() -> None:
+    """No path of a Python file, no line of its code."""
+    done = run_command("key", "inspect", stdin=b"//Alice\n")
+    assert done.returncode == 0
+    assert b"5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu" in done.stdout
+    assert b"GetPassWarning" not in done.stderr
+
+
 def check_failure(code: int, stderr: bytes, *words: str) -> None:
     """Assert exit code 1, a sentence with these words, and no traceback."""
     text = stderr.decode()

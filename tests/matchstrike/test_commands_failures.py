@@ -36,6 +36,9 @@ USAGE_ERRORS = [
     ("bad output", ("problem", "list", "-o", "yaml"), "is not one of"),
     ("no address", ("problem", "list", "--url", "localhost"), "is no address"),
     ("address of a file", ("problem", "list", "--url", "ftp://x"), "is no address"),
+    ("port beyond 65535", ("problem", "list", "--url", "ws://127.0.0.1:99999"), "is no address"),
+    ("half a bracket", ("problem", "list", "--url", "ws://[::1"), "is no address"),
+    ("thirteen decimals", ("wallet", "transfer", "bob", "0." + "1" * 13, "--from", "alice"), "at most 12 decimals"),
     ("negative problem", ("problem", "show", "--", "-1"), "not in the range"),
     ("problem beyond u64", ("problem", "show", str(2**64)), "not in the range"),
     ("depth 0", ("problem", "post", CUBIC, "--bounty", "1", "--from", "bob", "--depth", "0"), "not in the range"),
@@ -65,7 +68,7 @@ OTHER_ERRORS = [
     ("watch", ("problem", "watch", "0", *NOWHERE), UNREACHABLE, "is it running?"),
     ("cancel", ("problem", "cancel", "0", "--from", "bob", *NOWHERE), UNREACHABLE, "is it running?"),
     ("order", ("problem", "order", "0", CUBIC, "--from", "bob", *NOWHERE), UNREACHABLE, "is it running?"),
-    ("rpc", ("rpc", "system_name", *NOWHERE), UNREACHABLE, "is it running?"),
+    ("rpc", ("rpc", "system_name", *NOWHERE), UNREACHABLE, "(Connection refused); is it running?"),
     ("rpc by http", ("rpc", "system_name", "--url", "http://127.0.0.1:1"), UNREACHABLE, "is it running?"),
 ]
 BAD_FILES = [
