@@ -35,7 +35,6 @@ from wallet.chain_client import ChainClient, open_chain, read_int, read_object
 POSTER = "//Bob"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cubic16.txt"
 REFRESH_SECONDS = 0.5
-ORDER_EFFORT = 100
 
 
 @click.group()
@@ -70,7 +69,7 @@ def run_devnet(
     """Start a node that mines, post a problem from a file, and show how its bounty is paid."""
     file = load_problem(problem)
     offer = Offer(bounty_planck=bounty, target=target)
-    posting = make_posting(file, depth=depth, target=target, effort=ORDER_EFFORT)
+    posting = make_posting(file, depth=depth, target=target)
     with suppress(KeyboardInterrupt):
         run(_run(posting, offer, rpc_port=rpc_port, timeout_s=timeout_s, once=once))
 
