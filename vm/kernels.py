@@ -53,7 +53,7 @@ GAP = 256  # between planes, so that equal indices fall into different cache set
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, planes, shots):
+def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, planes, phases, shots):
     """Run one strike: angles from the stream, then the circuit; fill shots uint8[s, n].
 
     The only kernel that is called from outside, so that all others are compiled into it once.
@@ -66,6 +66,7 @@ def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, plan
         trunk: float64[2, 2^live] or empty.
         uniforms: float64[s, n], or without rows: the stream's.
         planes: Scratch, float64[planes * (2^live_qubits_max + GAP)], 2 planes for each buffer in use.
+        phases: Scratch, uint16[2, 2^live_qubits_max].
     """
     count, n = shots.shape
     angles = make_angles(words, law, depth, n, table)
@@ -75,16 +76,17 @@ def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, plan
         for k in range(count):
             for rank in range(n):
                 uniforms[k, rank] = np.float64(words[first + k * n + rank] >> np.uint64(11)) * 2.0**-53
-    play(program, sizes, table, angles, mode, trunk, uniforms, planes, shots)
+    play(program, sizes, table, angles, mode, trunk, uniforms, (planes, phases), shots)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def play(program, sizes, table, angles, mode, trunk, uniforms, planes, shots):
+def play(program, sizes, table, angles, mode, trunk, uniforms, scratches, shots):
     """Run the steps for all rows of uniforms; fill shots."""
+    planes, phases = scratches
     count = len(uniforms)
     size_max = 1 << sizes[0]
     factors = np.empty((2, sizes[2] + sizes[3]))
-    tables = (table, np.empty(size_max, np.uint16), np.empty(size_max, np.uint16), factors, np.full(2, -1))
+    tables = (table, phases[0], phases[1], factors, np.full(2, -1))
     fill_kept_factors_(program, angles, tables)
     measuring = make_measuring(angles, program[5])
     scratch = (np.empty((4, TILE)), np.empty((4, TILE)), np.empty(count, np.int64))

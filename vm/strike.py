@@ -145,15 +145,15 @@ def _run(
     shots: Shots,
 ) -> None:
     """Call the kernel with the scratch memory that the program's registers need."""
-    planes = _make_planes(program.planes * ((1 << int(program.sizes[0])) + GAP))
-    depth = program.depth
-    strike(program.arrays, program.sizes, get_trig_table(), law, words, depth, mode, trunk, uniforms, planes, shots)
+    planes, phases = _make_scratch(program.planes, int(program.sizes[0]))
+    table, sizes, depth = get_trig_table(), program.sizes, program.depth
+    strike(program.arrays, sizes, table, law, words, depth, mode, trunk, uniforms, planes, phases, shots)
 
 
 @lru_cache(maxsize=2)
-def _make_planes(size: int) -> NDArray[np.float64]:
+def _make_scratch(planes: int, live: int) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
     # Kept because fresh pages cost more than a strike. Kernels hold the interpreter lock and write before they read.
-    return np.empty(size)
+    return np.empty(planes * ((1 << live) + GAP)), np.empty((2, 1 << live), np.uint16)
 
 
 def _check_strike(circuit: Circuit, law: AngleLaw) -> NDArray[np.int64]:
