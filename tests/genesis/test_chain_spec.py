@@ -163,3 +163,9 @@ def test_gen_01_what_is_no_spec_is_refused(data: bytes) -> None:
     """GEN-01: nothing but our own error."""
     with pytest.raises(InvalidChainSpec):
         read_chain_spec(data)
+
+
+def test_each_preset_has_its_own_block_0() -> None:
+    """What is signed for one chain is not valid on another."""
+    hashes = {make_genesis_block(load_chain_spec(name))[0].hash for name in ("dev", "local", "testnet")}
+    assert len(hashes) == 3
