@@ -75,7 +75,7 @@ def count_work(schedule: Schedule, shots: int) -> Work:
     counts = dict.fromkeys(Work.__struct_fields__, 0)
     measured = 0
     for step in schedule.steps[: schedule.suffix]:
-        registers = _expect_registers(shots, measured)
+        registers = expect_registers(shots, measured)
         size = registers << step.live
         counts["visits"] += registers
         counts["factors"] += _count_factors(step)
@@ -85,19 +85,30 @@ def count_work(schedule: Schedule, shots: int) -> Work:
         else:
             counts["mixed"] += size
             counts["swept" if step.sweep else "rotated"] += size if step.fields else 0
-    live = schedule.steps[schedule.suffix].live
-    counts["swept"] += _expect_registers(shots, measured) << live
+    for kind, count in _count_suffix(schedule.steps[schedule.suffix].live, measured, shots).items():
+        counts[kind] += count
+    return Work(**{**counts, "uniforms": shots * schedule.n})
+
+
+def compute_suffix_gas(live: int, measured: int, shots: int) -> int:
+    """Return the part of the gas that a suffix takes which begins with `live` qubits after `measured` bits."""
+    return sum(int(count * getattr(PRICES, kind)) for kind, count in _count_suffix(live, measured, shots).items())
+
+
+def expect_registers(shots: int, measured: int) -> int:
+    """Return how many different registers the shots are expected to hold after `measured` bits."""
+    branches = 1 << min(measured, AMPLITUDES_BITS_MAX)
+    return -(-shots * branches // (shots + branches)) if shots > 0 else 1
+
+
+def _count_suffix(live: int, measured: int, shots: int) -> dict[str, int]:
+    counts = {"swept": expect_registers(shots, measured) << live, "branches": 0, "paired": 0}
     while live > TAIL_BITS:
-        registers = _expect_registers(shots, measured)
+        registers = expect_registers(shots, measured)
         counts["branches"] += registers
         counts["paired"] += registers << live
         measured, live = measured + 2, live - 2
-    return Work(**{**counts, "uniforms": shots * schedule.n, "columns": shots << live})
-
-
-def _expect_registers(shots: int, measured: int) -> int:
-    branches = 1 << min(measured, AMPLITUDES_BITS_MAX)
-    return -(-shots * branches // (shots + branches)) if shots > 0 else 1
+    return {**counts, "columns": shots << live}
 
 
 def _count_factors(step: Step) -> int:

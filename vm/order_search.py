@@ -1,8 +1,9 @@
 """Numba kernels that search measurement orders: starts worth starting from, and threshold annealing.
 
 All arrays are small: `order` lists the qubits as they are measured; `starts`, `members` list the light cones, those of
-qubit q being `members[starts[q]:starts[q + 1]]`. Chance comes from a 64-bit xorshift state, so that a seed gives the
-same order everywhere. Costs are sums of powers of two in binary64: exact below 2^53, and only compared.
+qubit q being `members[starts[q]:starts[q + 1]]`; `prices` says what a step costs, see `price`. Chance comes from a
+64-bit xorshift state, so that a seed gives the same order everywhere. Costs are sums of integers in binary64: exact
+below 2^53, and only compared.
 
 A move changes the order inside one window only. Qubits introduced before the window stay so, those introduced in it
 are introduced again in it, and the number introduced by its end is the same: so the window is all one has to weigh.
@@ -16,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 GREEDY_STARTS = 16
-LIVE_MAX = 1000
+LIVE_MAX = 900  # costs do not grow beyond it, so that they stay finite
 MASK64 = 2**64 - 1
 POWERS = 2.0 ** np.arange(LIVE_MAX + 1)
 
@@ -41,13 +42,20 @@ def draw(state, bound):
 
 
 @njit(cache=True, fastmath=False)
-def power(live):
-    """Return 2^live, cut off where it would overflow."""
-    return POWERS[min(live, LIVE_MAX)]
+def price(step, introduced, prices):
+    """Return what a step costs, given how many qubits have been introduced.
+
+    Args:
+        prices: float64[3, n]: by step, what it costs at least and for each amplitude; and what it costs instead when
+            all qubits have been introduced.
+    """
+    if introduced == prices.shape[1]:
+        return prices[2, step]
+    return prices[0, step] + prices[1, step] * POWERS[min(introduced - step, LIVE_MAX)]
 
 
 @njit(cache=True, fastmath=False)
-def compute_cost(order, starts, members):
+def compute_cost(order, starts, members, prices):
     """Return the cost of an order."""
     n = len(order)
     seen = np.zeros(n, dtype=np.bool_)
@@ -58,7 +66,7 @@ def compute_cost(order, starts, members):
             if not seen[members[at]]:
                 seen[members[at]] = True
                 introduced += 1
-        total += power(introduced - step)
+        total += price(step, introduced, prices)
     return total
 
 
@@ -125,17 +133,17 @@ def make_cuthill_mckee_order(first, starts, members):
 
 
 @njit(cache=True, fastmath=False)
-def make_best_start(starts, members, state):
+def make_best_start(starts, members, prices, state):
     """Return the cheapest of: labels, Cuthill-McKee forward and reversed, greedy from several qubits."""
     n = len(starts) - 1
     best = np.arange(n).astype(np.int32)
-    best_cost = compute_cost(best, starts, members)
+    best_cost = compute_cost(best, starts, members, prices)
     for _ in range(GREEDY_STARTS):
         first = draw(state, n)
         ahead = make_cuthill_mckee_order(first, starts, members)
         back = ahead[::-1].copy()
         for order in (ahead, back, make_greedy_order(first, starts, members, state)):
-            cost = compute_cost(order, starts, members)
+            cost = compute_cost(order, starts, members, prices)
             if cost < best_cost:
                 best_cost = cost
                 best = order
@@ -143,7 +151,7 @@ def make_best_start(starts, members, state):
 
 
 @njit(cache=True, fastmath=False)
-def introduce_(order, starts, members, introduced_at, introduced_by):
+def introduce_(order, starts, members, prices, introduced_at, introduced_by):
     """Fill in when each qubit is introduced and how many are by each step; return the cost."""
     n = len(order)
     introduced_at[:] = n
@@ -155,7 +163,7 @@ def introduce_(order, starts, members, introduced_at, introduced_by):
                 introduced_at[members[at]] = step
                 count += 1
         introduced_by[step] = count
-        total += power(count - step)
+        total += price(step, count, prices)
     return total
 
 
@@ -184,14 +192,14 @@ def propose_(order, window, state, starts, members, place):
 
 
 @njit(cache=True, fastmath=False)
-def anneal_(order, starts, members, state, heat, work):
+def anneal_(order, starts, members, prices, state, heat, work):
     """Improve an order in place by about `work` elementary steps at one heat (largest relative loss accepted)."""
     n = len(order)
     if n < 2:
         return
     introduced_at = np.empty(n, dtype=np.int64)
     introduced_by = np.empty(n, dtype=np.int64)
-    total = introduce_(order, starts, members, introduced_at, introduced_by)
+    total = introduce_(order, starts, members, prices, introduced_at, introduced_by)
     place = np.empty(n, dtype=np.int64)
     for step in range(n):
         place[order[step]] = step
@@ -207,7 +215,7 @@ def anneal_(order, starts, members, state, heat, work):
         count = before
         cost = total
         for step in range(lo, hi + 1):
-            cost -= power(introduced_by[step] - step)
+            cost -= price(step, introduced_by[step], prices)
         work -= 8 + (hi - lo)
         for step in range(lo, hi + 1):
             q = window[step - lo]
@@ -218,7 +226,7 @@ def anneal_(order, starts, members, state, heat, work):
                     count += 1
             work -= starts[q + 1] - starts[q]
             found[step] = count
-            cost += power(count - step)
+            cost += price(step, count, prices)
             if cost > limit:
                 break
         if cost > limit:

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from matchstrike.commands.main import main
+from matchstrike.commands.posting import make_posting
+from matchstrike.commands.strike import find_order
 from vm.formats import read_problem
 from vm.law import compute_law
 from vm.order import anneal_order, compute_live_profile
@@ -76,6 +78,13 @@ def test_a_replay_prints_the_shots_of_the_vm_and_their_energies(run: Run) -> Non
     assert data["live_qubits_max"] == max(compute_live_profile(file.problem, circuit.order, 1))
     assert isinstance(data["gas"], int)
     assert data["gas"] > 0
+
+
+@pytest.mark.parametrize(("path", "depth"), [(CUBIC, 1), (CUBIC, 2), (QUBO, 1)])
+def test_a_replay_finds_the_order_that_posting_found(path: Path, depth: int) -> None:
+    """`problem post` and `devnet run` both make their posting with the default effort."""
+    file = read_problem(path.read_bytes(), name=path.name)
+    assert find_order(file.problem, depth) == make_posting(file, depth=depth, target=None).order
 
 
 @pytest.mark.parametrize(("path", "depth"), [(CUBIC, 1), (CUBIC, 2), (QUBO, 1), (ISING, 1)])

@@ -1,0 +1,38 @@
+"""What the search for measurement orders takes a step of an order to cost, before any schedule is compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vm.gas import PRICES, compute_suffix_gas, expect_registers
+from vm.order_search import LIVE_MAX, POWERS
+
+Prices = NDArray[np.float64]  # axes: (fixed, for each amplitude, instead when all qubits are introduced), step
+
+
+def make_cost_prices(n: int) -> Prices:
+    """Return prices whose sum is the order cost: 2^live for each step."""
+    return np.array([np.zeros(n), np.ones(n), POWERS[_list_lives(n)]])
+
+
+def make_gas_prices(n: int, depth: int, shots: int) -> Prices:
+    """Return prices whose sum is about the gas of a strike, fixed prices and tables of factors left out.
+
+    A measured step is taken to bring one unmeasured step of each lower layer with it. At depth 1 the suffix begins when
+    all qubits are introduced; at others it begins later, which cannot be seen from the light cones, and is left out.
+    """
+    registers = np.array([expect_registers(shots, step) for step in range(n)], dtype=np.float64)
+    fixed = depth * PRICES.visits * registers
+    amplitude = (PRICES.weighed + (depth - 1) * (PRICES.mixed + PRICES.rotated)) * registers
+    lives = _list_lives(n)
+    if depth > 1:
+        return np.array([fixed, amplitude, fixed + amplitude * POWERS[lives]])
+    rests = [compute_suffix_gas(live, step, shots) for step, live in enumerate(lives)]
+    suffix = [float(here - there) for here, there in zip(rests, [*rests[1:], 0], strict=True)]
+    return np.array([fixed, amplitude, suffix])
+
+
+def _list_lives(n: int) -> list[int]:
+    """Return the number of live qubits at each step once all are introduced."""
+    return [min(n - step, LIVE_MAX) for step in range(n)]
