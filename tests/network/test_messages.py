@@ -1,0 +1,75 @@
+"""The chain's messages: one encoding each, bounded, and everything else refused."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from network.messages import (
+    BadMessage,
+    Bodies,
+    GetHeaders,
+    Headers,
+    Status,
+    decode_answer,
+    decode_notice,
+    decode_request,
+    encode_message,
+)
+
+STATUS = Status(
+    version=1,
+    genesis=bytes(32),
+    best_number=7,
+    best_hash=bytes([1]) * 32,
+    justified_height=5,
+    work=b"\x01\x00",
+    final_number=0,
+    final_hash=bytes(32),
+    is_authority=True,
+)
+
+
+def test_messages_come_back_as_they_were_sent() -> None:
+    request = GetHeaders(locator=(bytes(32),), count=512)
+    bodies = Bodies(bodies=((b"one", b""), None, ()))
+    assert decode_notice(encode_message(STATUS)) == STATUS
+    assert decode_request(encode_message(request)) == request
+    assert decode_answer(encode_message(bodies)) == bodies
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x90",
+        encode_message(STATUS)[:-1],
+        encode_message(STATUS) + b"\x00",
+        encode_message(STATUS).replace(b"\x07", b"\xcc\x07", 1),  # 7 in two bytes
+        msgspec.msgpack.encode([8, [bytes(31)], 1]),
+        msgspec.msgpack.encode([8, [], 1]),
+        msgspec.msgpack.encode([8, [bytes(32)], 513]),
+        msgspec.msgpack.encode([8, [bytes(32)] * 65, 1]),
+        msgspec.msgpack.encode([99]),
+        bytes(16 * 1024 + 1),
+    ],
+)
+def test_net_25_what_is_no_canonical_message_is_refused(data: bytes) -> None:
+    for decode in (decode_notice, decode_request, decode_answer):
+        with pytest.raises(BadMessage):
+            decode(data)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
+    for decode in (decode_notice, decode_request, decode_answer):
+        try:
+            message = decode(data)
+        except BadMessage:
+            continue
+        assert encode_message(message) == data
+
+
+def test_an_answer_is_no_request() -> None:
+    with pytest.raises(BadMessage):
+        decode_request(encode_message(Headers(headers=())))
