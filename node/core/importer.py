@@ -22,7 +22,7 @@ from chain.state_tree import PreparedCommit
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock
 from consensus.fork_choice import compute_final_height, is_better
-from consensus.seal import check_block
+from consensus.seal import SealChecker, check_block, check_seal
 from node.chain_layout import BlockData
 from node.chain_store import ChainStore
 from node.core.branch_states import BranchStates, SideBlock
@@ -50,15 +50,25 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
 class Importer:
     """The only place where blocks enter the node."""
 
-    def __init__(self, chain: ChainStore, runtime: Runtime, params: Params, *, state_window: int | None) -> None:
+    def __init__(
+        self,
+        chain: ChainStore,
+        runtime: Runtime,
+        params: Params,
+        *,
+        state_window: int | None,
+        seal_checker: SealChecker = check_seal,
+    ) -> None:
         """Hold the chain of an opened store.
 
         Args:
             state_window: Undo records kept behind the head, None for all.
+            seal_checker: For simulations, which prove tickets otherwise than by running them.
         """
         self.chain = chain
         self.runtime = runtime
         self.params = params
+        self.check_seal = seal_checker
         self._window = None if state_window is None else max(state_window, params.work.final_depth + 1)
         self._invalid: dict[bytes, None] = {}
         # Never below the kept states: the head may have been higher when the older ones were dropped.
@@ -144,7 +154,7 @@ class Importer:
             raise ParentMissing(f"the parent 0x{parent_hash.hex()} is not stored")
         view = self.states.get_view(parent_hash)
         context = self.runtime.get_work_context(view, parent, read_work(header).problem)
-        checked = check_block(block, context, self.params.work, now_ms=now_ms)
+        checked = check_block(block, context, self.params.work, now_ms=now_ms, seal_checker=self.check_seal)
         root = _Root(self, parent_hash)
         imported = self.runtime.import_block(
             view, parent, checked, root.compute, is_signature_checked=is_signature_checked
