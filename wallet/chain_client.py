@@ -17,7 +17,7 @@ import msgspec
 
 from chain.ed25519 import public_of
 from chain.era import IMMORTAL, Era, make_era
-from chain.extrinsic import SigningContext, encode_extra, make_signed
+from chain.extrinsic import SigningContext, assemble_signed, encode_extra, make_signed
 from chain.hashing import blake2b_256
 from chain.portable_decode import Style
 from chain.runtime_metadata import RuntimeMetadata
@@ -25,6 +25,7 @@ from rpc.api import Json
 from rpc.client import RpcClient, connect
 
 MORTAL_PERIOD = 64
+SIGNATURE_BYTES = 64
 Wait: TypeAlias = Literal["none", "included", "final"]
 
 
@@ -53,6 +54,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         error: `Pallet.Error: documentation` if the call failed, else None.
+        fee_planck: What the signer paid, with the tip; None while it is in no block.
     """
 
     hash: bytes
@@ -62,6 +64,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None = None
     error: str | None = None
     events: tuple[Event, ...] = ()
+    fee_planck: int | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -126,16 +129,19 @@ class ChainClient:
     ) -> bytes:
         """Return the signed extrinsic of a call, with the account's next nonce and a mortal era of 64 blocks."""
         signer = public_of(seed)
-        if nonce is None:
-            nonce = read_int(await self.rpc.call("system_accountNextIndex", "0x" + signer.hex()))
-        era, birth_hash = (IMMORTAL, self.genesis_hash) if immortal else await self._make_era()
+        extra, birth_hash = await self._make_extra(signer, tip, nonce, immortal=immortal)
         context = SigningContext(
             spec_version=self.spec_version,
             transaction_version=self.transaction_version,
             genesis_hash=self.genesis_hash,
             birth_hash=birth_hash,
         )
-        return make_signed(call, seed, signer, encode_extra(era, nonce, tip), context)
+        return make_signed(call, seed, signer, extra, context)
+
+    async def draft(self, call: bytes, signer: bytes, *, tip: int = 0) -> bytes:
+        """Return the extrinsic that `sign` would make, with zeros for the signature: to ask what it would cost."""
+        extra, _ = await self._make_extra(signer, tip, None, immortal=False)
+        return assemble_signed(call, signer, extra, bytes(SIGNATURE_BYTES))
 
     async def submit(self, raw: bytes, *, wait: Wait = "included", timeout_s: float = 60.0) -> Receipt:
         """Submit an extrinsic and follow it as far as `wait` says.
@@ -169,6 +175,13 @@ class ChainClient:
         header = read_object(await self.rpc.call("chain_getHeader"))
         return read_int(header.get("number"))
 
+    async def _make_extra(self, signer: bytes, tip: int, nonce: int | None, *, immortal: bool) -> tuple[bytes, bytes]:
+        """Return the signed extensions' bytes, and the hash of the block at which the era begins."""
+        if nonce is None:
+            nonce = read_int(await self.rpc.call("system_accountNextIndex", "0x" + signer.hex()))
+        era, birth_hash = (IMMORTAL, self.genesis_hash) if immortal else await self._make_era()
+        return encode_extra(era, nonce, tip), birth_hash
+
     async def _make_era(self) -> tuple[Era, bytes]:
         header = read_object(await self.rpc.call("chain_getHeader"))
         number = read_int(header.get("number"))
@@ -199,6 +212,7 @@ class ChainClient:
             index=index,
             error=self._find_error(found),
             events=found,
+            fee_planck=_find_fee(found),
         )
 
     def _find_error(self, events: tuple[Event, ...]) -> str | None:
@@ -211,6 +225,13 @@ class ChainClient:
         known = await self.rpc.call("transaction_get", "0x" + tx_hash.hex())
         reason = known.get("reason") if isinstance(known, dict) else None
         return f"0x{tx_hash.hex()} is {kind}" + (f": {reason}" if reason else "")
+
+
+def _find_fee(events: tuple[Event, ...]) -> int | None:
+    for event in events:
+        if (event.pallet, event.name) == ("TransactionPayment", "TransactionFeePaid"):
+            return read_int(event.fields.get("actual_fee"))
+    return None
 
 
 def read_hex(value: Json) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import click
 import msgspec
@@ -24,18 +24,22 @@ from matchstrike.commands.posting import (
     make_posting,
 )
 from matchstrike.commands.session import SECONDS, emit, not_found, output_option, run, url_option
+from matchstrike.commands.spending import Plan
 from matchstrike.commands.submitting import (
     Submission,
+    dry_run_option,
     read_submission,
     receipt_to_json,
     receipt_to_text,
+    show_plan,
     sign_and_submit,
     submission_options,
 )
 from rpc.api import Json
 from rpc.client import connect
 from vm.order import EFFORT_DEFAULT, EFFORT_MAX
-from wallet.chain_client import Event, Receipt, UnexpectedAnswer, open_chain, read_int, read_object
+from wallet.chain_client import ChainClient, Event, Receipt, UnexpectedAnswer, open_chain, read_int, read_object
+from wallet.preview import compute_size
 
 F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
@@ -107,12 +111,15 @@ def effort_option(function: F) -> F:
     help="Planck for one gas of a strike.",
 )
 @effort_option
-@click.option("--dry-run", is_flag=True, help="Show what would be posted, and end.")
+@dry_run_option
 @submission_options
 def post(
     file: Path, target: int | None, depth: int, effort: int, dry_run: bool, bounty_planck: int, **options: object
 ) -> None:
-    """Post the problem in FILE (rudy/Gset, .qubo or JSON) with a bounty."""
+    """Post the problem in FILE (rudy/Gset, .qubo or JSON) with a bounty.
+
+    What would fail is not sent: then nothing is lost, not even a fee.
+    """
     offer = Offer(
         bounty_planck=bounty_planck,
         work_budget_planck=read_number(options.pop("work_budget_planck")),
@@ -124,6 +131,7 @@ def post(
     posting = make_posting(load_problem(file), depth=depth, target=target, effort=effort)
     click.echo(describe_posting(posting), err=True)
     if dry_run:
+        run(_show_post(posting, offer, how))
         return
     seed = unlock_account(how.who, how.keys_dir, how.password_file)
     receipt = run(_post(posting, offer, seed, how))
@@ -178,7 +186,7 @@ def cancel(number: int, **options: object) -> None:
     """Take your problem back; free until the first solution, then it costs the deposit."""
     how = read_submission(options)
     seed = unlock_account(how.who, how.keys_dir, how.password_file)
-    run(_get(how.url, number))  # a number that nobody has would cost the fee
+    run(_get(how.url, number))  # for its own exit code
     receipt = run(_submit("cancel", {"problem": number}, seed, how))
     emit(receipt_to_json(receipt), receipt_to_text(receipt), how.output)
 
@@ -236,13 +244,32 @@ def _field(event: Event, field: str) -> Json:
 
 async def _post(posting: Posting, offer: Offer, seed: bytes, how: Submission) -> Receipt:
     async with open_chain(how.url) as chain:
-        arguments = make_call_arguments(posting, offer, best_number=await chain.get_best_number())
-        return await sign_and_submit(chain, chain.metadata.encode_call("Problems", "post", arguments), seed, how)
+        return await sign_and_submit(chain, await _plan_post(chain, posting, offer), seed, how)
+
+
+async def _show_post(posting: Posting, offer: Offer, how: Submission) -> None:
+    async with open_chain(how.url) as chain:
+        await show_plan(chain, await _plan_post(chain, posting, offer), how)
+
+
+async def _plan_post(chain: ChainClient, posting: Posting, offer: Offer) -> Plan:
+    arguments = make_call_arguments(posting, offer, best_number=await chain.get_best_number())
+    instance = {"ising": arguments["ising"], "order": arguments["order"]}
+    base, per_byte = (
+        read_int(cast("Json", chain.metadata.constant("Problems", name))) for name in ("DepositBase", "DepositPerByte")
+    )
+    deposit = base + per_byte * compute_size(chain, "Problems", "Instances", instance)
+    spends = (("bounty", offer.bounty_planck), ("work budget", offer.work_budget_planck), ("deposit", deposit))
+    return Plan(
+        call=chain.metadata.encode_call("Problems", "post", arguments),
+        spends=tuple((name, planck) for name, planck in spends if planck),
+    )
 
 
 async def _submit(name: str, arguments: dict[str, object], seed: bytes, how: Submission) -> Receipt:
     async with open_chain(how.url) as chain:
-        return await sign_and_submit(chain, chain.metadata.encode_call("Problems", name, arguments), seed, how)
+        plan = Plan(call=chain.metadata.encode_call("Problems", name, arguments))
+        return await sign_and_submit(chain, plan, seed, how)
 
 
 async def _call(url: str, method: str, *params: Json) -> Json:

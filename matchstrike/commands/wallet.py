@@ -14,6 +14,7 @@ from matchstrike.commands.failure import KEY, CommandFailed
 from matchstrike.commands.keyring import guard, keys_option, password_option, read_password, unlock_account
 from matchstrike.commands.session import emit, output_option
 from matchstrike.commands.wallet_chain import balance, transfer
+from matchstrike.commands.wallet_tx import tx
 from rpc.api import Json
 from wallet.accounts import DEV_NAMES, Account, AccountFolder, AskPassword
 
@@ -167,6 +168,7 @@ def remove(name: str, yes: bool, keys_dir: Path) -> None:
 
 wallet.add_command(balance)
 wallet.add_command(transfer)
+wallet.add_command(tx)
 
 
 def _make_ask(name: str, password_file: Path | None) -> AskPassword:

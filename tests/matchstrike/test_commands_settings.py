@@ -61,10 +61,11 @@ def test_both_files_are_merged(project: Path) -> None:
 
 def test_a_number_in_a_file_means_what_it_means_on_the_command_line(project: Path) -> None:
     """`bounty = 5` are five tokens, not five planck."""
-    project.write_text('[problem.post]\nbounty = 5\nfrom = "nobody"\neffort = 0')
+    project.write_text('[problem.post]\nbounty = 5\nfrom = "bob"\neffort = 0\nurl = "ws://127.0.0.1:1"')
     example = Path(__file__).parents[2] / "examples" / "cubic16.txt"
     done = run_command("problem", "post", str(example), "--dry-run")
-    assert done.code == 0, done.err
+    assert done.code == 3, done.err
+    assert "cubic16.txt: 16 spins" in done.err
     project.write_text('[problem.post]\nbounty = 1.0000000000001\nfrom = "nobody"\n')
     done = run_command("problem", "post", str(example), "--dry-run")
     assert done.code == 2
