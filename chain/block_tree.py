@@ -42,6 +42,8 @@ class TreeBlock(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         work_total: Work of the chain up to and with this block.
+        justified_height: Height of the highest checkpoint that is justified in the state after this block.
+        final_height: Height of the newest block that is final in the state after this block.
         status: HEADER: only its header is known; STORED: its body too; VALID: it was executed; INVALID: it was refused.
     """
 
@@ -49,6 +51,8 @@ class TreeBlock(msgspec.Struct, frozen=True, kw_only=True):
     parent: bytes
     number: int
     work_total: int
+    justified_height: int = 0
+    final_height: int = 0
     status: BlockStatus = BlockStatus.VALID
 
 

@@ -150,4 +150,4 @@ def chain_info(**options: object) -> None:
         from node.offline_chain import describe_chain, open_existing
 
         with open_existing(shared) as chain:
-            click.echo(describe_chain(chain, shared))
+            click.echo(describe_chain(chain))

@@ -1,7 +1,7 @@
 """What the node's store holds beside the state: keys and records. docs/spec/storage.md says it in words.
 
 Terms:
-    canonical: on the chain of the head. Side blocks are stored too, but have no state, events or index entries.
+    canonical: on the chain of the head. Side blocks are stored too, with what they change, but have no index entries.
     record: what the block tree needs to know of a block without decoding it.
 
 State values (`s`), undo records (`u`) and the state's height (`t`) belong to `chain.state_tree`.
@@ -16,7 +16,7 @@ import msgspec
 from chain.header import Header
 from chain.store import StoreDamaged
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ADVICE = "Restore a copy of the folder, or remove it with `purge-chain` and synchronise again."
 
 HEADER_PREFIX = b"h"
@@ -26,6 +26,7 @@ NUMBER_PREFIX = b"c"
 CANONICAL_PREFIX = b"n"
 EVENTS_PREFIX = b"e"
 EXTRINSIC_PREFIX = b"x"
+SIDE_PREFIX = b"o"
 META_PREFIX = b"m"
 
 T = TypeVar("T")
@@ -38,13 +39,17 @@ class BlockData(msgspec.Struct, frozen=True, kw_only=True):
         header: With its seal.
         extrinsics: As they were received.
         work_total: Work of the chain up to and with this block.
-        events: SCALE bytes of System.Events after the block; empty for a side block.
+        justified_height: Height of the highest checkpoint that is justified in the state after the block.
+        final_height: Height of the newest block that is final in that state.
+        events: SCALE bytes of System.Events after the block.
         receipts: What else the node wants to keep about the block's execution.
     """
 
     header: Header
     extrinsics: tuple[bytes, ...]
     work_total: int
+    justified_height: int = 0
+    final_height: int = 0
     events: bytes = b""
     receipts: bytes = b""
 
@@ -56,6 +61,8 @@ class BlockRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     parent: bytes
     state_root: bytes
     work: bytes
+    justified_height: int
+    final_height: int
 
     @property
     def work_total(self) -> int:
@@ -70,6 +77,18 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     receipts: bytes
 
 
+class SideRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What executing a block off the canonical chain did: enough to join the chain without executing it again.
+
+    Attributes:
+        changes: What it changed over its parent's state (None: removed).
+    """
+
+    events: bytes
+    receipts: bytes
+    changes: dict[bytes, bytes | None]
+
+
 class ExtrinsicPlace(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Where an extrinsic stands on the canonical chain."""
 
@@ -78,7 +97,7 @@ class ExtrinsicPlace(msgspec.Struct, frozen=True, kw_only=True, array_like=True)
 
 
 class HeadRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The canonical head."""
+    """A block of the canonical chain: its head, or the newest final block."""
 
     number: int
     hash: bytes
@@ -119,6 +138,8 @@ def make_block_record(data: BlockData) -> BlockRecord:
         parent=header.parent_hash,
         state_root=header.state_root,
         work=data.work_total.to_bytes((data.work_total.bit_length() + 7) // 8, "big"),
+        justified_height=data.justified_height,
+        final_height=data.final_height,
     )
 
 
@@ -139,3 +160,4 @@ def get_meta_key(name: str) -> bytes:
 
 FORMAT_KEY = get_meta_key("format")
 HEAD_KEY = get_meta_key("head")
+FINAL_META = "final"

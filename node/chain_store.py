@@ -2,7 +2,7 @@
 
 Terms:
     head: the canonical block whose post-state the store holds.
-    side block: a stored block off the canonical chain; it has no state, events or index entries.
+    side block: a stored block off the canonical chain; what it changes is stored with it, it has no index entries.
     meta: small named values that the node wants to survive (what is final, the name of the chain).
 
 Invariants: after every batch the store holds the whole of one head: its state, undo record, header, body, events and
@@ -25,15 +25,18 @@ from node.chain_layout import (
     BODY_PREFIX,
     EVENTS_PREFIX,
     EXTRINSIC_PREFIX,
+    FINAL_META,
     HEAD_KEY,
     HEADER_PREFIX,
     NUMBER_PREFIX,
     RECORD_PREFIX,
+    SIDE_PREFIX,
     BlockData,
     BlockRecord,
     ExecutionRecord,
     ExtrinsicPlace,
     HeadRecord,
+    SideRecord,
     decode_record,
     encode_record,
     get_canonical_key,
@@ -89,6 +92,7 @@ class ChainStore:
         batch = [*prepared.entries, *make_block_entries(data), *make_canonical_entries(data)]
         batch += self._keep_first_places(data)
         batch += [(get_meta_key(name), value) for name, value in (meta or {}).items()]
+        batch.append((SIDE_PREFIX + header.hash, None))
         self._store.write(batch)
         self.state.commit(prepared)
         self.head = header
@@ -100,10 +104,12 @@ class ChainStore:
             StatePruned: the undo record of the head was dropped.
         """
         header, block_hash = self.head, self.head.hash
+        side = self._make_head_side_record()
         prepared = self.state.prepare_undo()
         parent = self._get_stored_header(header.parent_hash)
         batch: list[BatchEntry] = [*prepared.entries, (get_canonical_key(header.number), None)]
         batch += [(EVENTS_PREFIX + block_hash, None), _make_head_entry(parent)]
+        batch.append((SIDE_PREFIX + block_hash, encode_record(side)))
         for extrinsic in self.get_body(block_hash) or ():
             extrinsic_hash = blake2b_256(extrinsic)
             place = self.find_extrinsic(extrinsic_hash)
@@ -114,9 +120,10 @@ class ChainStore:
         self.head = parent
         return parent
 
-    def add_side_block(self, data: BlockData) -> None:
-        """Store a block that is not on the canonical chain."""
-        self._store.write(make_block_entries(data))
+    def add_side_block(self, data: BlockData, changes: Changes) -> None:
+        """Store a block that is not on the canonical chain, with what it changes."""
+        side = SideRecord(events=data.events, receipts=data.receipts, changes=dict(changes))
+        self._store.write([*make_block_entries(data), (SIDE_PREFIX + data.header.hash, encode_record(side))])
 
     def remove_blocks(self, hashes: Iterable[bytes]) -> None:
         """Forget side blocks; canonical ones stay."""
@@ -124,7 +131,8 @@ class ChainStore:
         for block_hash in hashes:
             record = self.get_record(block_hash)
             if record is not None and self.get_hash(record.number) != block_hash:
-                batch += [(prefix + block_hash, None) for prefix in (HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX)]
+                prefixes = (HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX, SIDE_PREFIX)
+                batch += [(prefix + block_hash, None) for prefix in prefixes]
                 batch.append((get_number_key(record.number, block_hash), None))
         self._store.write(batch)
 
@@ -146,6 +154,16 @@ class ChainStore:
         """Return a stored block's place in the tree, or None."""
         raw = self._store.get(RECORD_PREFIX + block_hash)
         return None if raw is None else decode_record(raw, BlockRecord, what="a block's record")
+
+    def get_side_record(self, block_hash: bytes) -> SideRecord | None:
+        """Return what a block off the canonical chain did, or None."""
+        raw = self._store.get(SIDE_PREFIX + block_hash)
+        return None if raw is None else decode_record(raw, SideRecord, what="a side block's record")
+
+    def get_final(self) -> HeadRecord | None:
+        """Return the newest final block that was written, or None."""
+        raw = self.get_meta(FINAL_META)
+        return None if raw is None else decode_record(raw, HeadRecord, what="the record of the final block")
 
     def get_execution(self, block_hash: bytes) -> ExecutionRecord | None:
         """Return the events and receipts of a canonical block, or None."""
@@ -177,6 +195,14 @@ class ChainStore:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
+
+    def _make_head_side_record(self) -> SideRecord:
+        """Return the head as the side block that it becomes when it is taken back."""
+        execution = self.get_execution(self.head.hash)
+        if execution is None:
+            raise StoreDamaged(f"the events of block 0x{self.head.hash.hex()} are missing. {ADVICE}")
+        changes = {key: self.state.get(key) for key in self.state.get_undo(self.head.number)}
+        return SideRecord(events=execution.events, receipts=execution.receipts, changes=changes)
 
     def _keep_first_places(self, data: BlockData) -> list[BatchEntry]:
         """Return the index entries of inherents that stand in an earlier block word for word.

@@ -13,12 +13,12 @@ from chain.state_overlay import merge_changes
 from chain.state_tree import StatePruned
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock, TooFarAhead
-from consensus.fork_choice import compute_final_height
 from consensus.seal import check_block
 from consensus.ticket import make_ticket_job
+from node.chain_layout import FINAL_META, HeadRecord, encode_record
 from node.chain_store import ChainStore
 from node.core.import_errors import BlockKnown, NotImported
-from node.core.importer import Importer
+from node.core.importer import Importer, find_final_height
 from node.driver import get_time_ms
 from node.failures import CommandFailure
 from node.run_config import SharedOptions
@@ -143,13 +143,19 @@ def revert_blocks(chain: ChainStore, count: int) -> int:
         reverted.append(chain.head.hash)
         chain.revert_head()
     chain.remove_blocks(reverted)
+    told = chain.get_final()
+    if told is not None and told.number > chain.head.number:
+        record = chain.get_record(chain.head.hash)
+        number = 0 if record is None else record.final_height
+        final = HeadRecord(number=number, hash=chain.get_hash(number) or chain.genesis_hash)
+        chain.set_meta(FINAL_META, encode_record(final))
     return len(reverted)
 
 
-def describe_chain(chain: ChainStore, shared: SharedOptions) -> str:
+def describe_chain(chain: ChainStore) -> str:
     """Return best, final and genesis block as pretty JSON, with Substrate's keys."""
     head: Header = chain.head
-    final = compute_final_height(head.number, load_spec(shared).params.work)
+    final = find_final_height(chain)
     final_hash = chain.get_hash(final) or chain.genesis_hash
     answer = {
         "best_hash": f"0x{head.hash.hex()}",

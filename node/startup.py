@@ -128,8 +128,8 @@ def make_importer(chain: ChainStore, spec: ChainSpec, *, state_window: int | Non
         raise StartFailure(f"the chain spec allows tickets of {work.ticket_gas_max} gas, but its core strike has {gas}")
     runtime = Runtime(spec.params, chain.genesis_hash)
     importer = Importer(chain, runtime, spec.params, state_window=state_window)
-    for block_hash in importer.replay_side_blocks(now_ms=get_time_ms()):
-        _log.warning("forgot the side block 0x%s, which could not be imported again", block_hash.hex())
+    for block_hash in importer.restore_side_blocks():
+        _log.debug("forgot the side block 0x%s, whose branch is gone", block_hash.hex())
     return importer
 
 

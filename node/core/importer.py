@@ -1,10 +1,13 @@
 """A block's way in: bytes to `Block`, to `CheckedBlock`, to `ImportedBlock`, to its place in the tree and on disk.
 
 Foreign and own blocks go the same way. A block on the head is written with its state in one synced batch; a side block
-is written without state, and its changes stay in memory until its branch wins or falls behind the final block.
+is written with what it changes, until its branch wins or falls behind the final block.
+
+Terms:
+    final: final in the state after the best block. Once told it stays final, whatever the best block becomes.
 
 Invariants: a refusal changes nothing but the memory of refused hashes; the tree's floor is the final block; the store's
-head is the tree's best.
+head is the tree's best; every state from the final block up can be read.
 """
 
 from __future__ import annotations
@@ -13,19 +16,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from chain.block import Block, decode_block, encode_block
-from chain.block_tree import BlockStatus, BlockTree, TreeBlock, TreePath
+from chain.block import Block, decode_block
+from chain.block_tree import BlockTree, TreeBlock, TreePath
 from chain.header import Header
 from chain.params import Params
 from chain.state_overlay import Changes
 from chain.state_tree import PreparedCommit
+from chain.store import StoreDamaged
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock
-from consensus.fork_choice import compute_final_height, is_better
+from consensus.fork_choice import compute_final_height
 from consensus.seal import SealChecker, check_block, check_seal
-from node.chain_layout import BlockData
-from node.chain_store import ChainStore
-from node.core.branch_states import BranchStates, SideBlock
+from node.chain_layout import ADVICE, FINAL_META, BlockData, HeadRecord, encode_record
+from node.chain_store import BlockNotNext, ChainStore
+from node.core.branch_states import BranchStates
 from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid, ParentMissing
 from runtime.executive import Runtime
 from runtime.outcomes import BlockOutcome
@@ -62,19 +66,17 @@ class Importer:
         """Hold the chain of an opened store.
 
         Args:
-            state_window: Undo records kept behind the head, None for all.
+            state_window: Undo records kept behind the head, None for all; those above the final block always stay.
             seal_checker: For simulations, which prove tickets otherwise than by running them.
         """
         self.chain = chain
         self.runtime = runtime
         self.params = params
         self.check_seal = seal_checker
-        self._window = None if state_window is None else max(state_window, params.work.final_depth + 1)
+        self._window = state_window
         self._invalid: dict[bytes, None] = {}
-        # Never below the kept states: the head may have been higher when the older ones were dropped.
-        final = max(compute_final_height(chain.head.number, params.work), chain.state.oldest_height)
-        self.blocks = _make_tree(chain, final)
-        self.states = BranchStates(chain.state, self.blocks)
+        self.blocks = _make_tree(chain, find_final_height(chain))
+        self.states = BranchStates(chain, self.blocks)
 
     @property
     def head(self) -> Header:
@@ -109,24 +111,30 @@ class Importer:
                 del self._invalid[next(iter(self._invalid))]
             raise
 
-    def replay_side_blocks(self, *, now_ms: int) -> list[bytes]:
-        """Import side blocks that the store kept over a restart, and forget those that fail; returns these.
+    def restore_side_blocks(self) -> list[bytes]:
+        """Take the side blocks that the store kept over a restart into the tree; return those that had to go.
 
-        Their time had come when they were stored, so a clock that was set back since does not make them wait.
+        A crash in the middle of a change of branch left an older head; the change is then made again.
         """
-        refused: list[bytes] = []
+        lost: list[bytes] = []
         for block_hash, record in list(self.chain.iterate_blocks(from_number=self.final.number + 1)):
-            header, body = self.chain.get_header(block_hash), self.chain.get_body(block_hash)
-            if block_hash in self.blocks or header is None or body is None or record.parent not in self.blocks:
+            if block_hash in self.blocks:
                 continue
-            try:
-                data = encode_block(Block(header=header, extrinsics=body))
-                then_ms = max(now_ms, read_work(header).timestamp_ms)
-                self.import_block(data, now_ms=then_ms, is_signature_checked=lambda key: False)
-            except (ValueError, InvalidBlock, BelowFinal, ParentMissing):
-                refused.append(block_hash)
-        self.chain.remove_blocks(refused)
-        return refused
+            if record.parent not in self.blocks or self.chain.get_side_record(block_hash) is None:
+                lost.append(block_hash)
+                continue
+            block = TreeBlock(
+                hash=block_hash,
+                parent=record.parent,
+                number=record.number,
+                work_total=record.work_total,
+                justified_height=record.justified_height,
+                final_height=record.final_height,
+            )
+            if self._settle(block) is not None:
+                self._finalize()
+        self.chain.remove_blocks(lost)
+        return lost
 
     def get_header(self, block_hash: bytes) -> Header | None:
         """Return the header of a block in the store."""
@@ -163,6 +171,7 @@ class Importer:
             header=header,
             extrinsics=block.extrinsics,
             work_total=self.blocks.get(parent_hash).work_total + checked.checked.block_work,
+            final_height=compute_final_height(header.number, self.params.work),
             events=imported.outcome.events,
         )
         path = self._place(data, imported.outcome.changes, root.prepared)
@@ -172,60 +181,87 @@ class Importer:
     def _place(self, data: BlockData, changes: Changes, prepared: PreparedCommit | None) -> TreePath | None:
         """Write the block, and move the head where it now belongs."""
         header = data.header
-        best = self.blocks.best
-        # SPEC IMP-05: A block MUST be written with its state, in one synced batch, before the node tells anybody of it.
-        if prepared is not None:
-            self.chain.append_block(data, prepared)
-        else:
-            self.chain.add_side_block(data)
-            self.states.keep(header.hash, SideBlock(data=data, changes=changes))
-        self.blocks.insert(
-            TreeBlock(
-                hash=header.hash,
-                parent=header.parent_hash,
-                number=header.number,
-                work_total=data.work_total,
-                status=BlockStatus.VALID,
-            )
+        block = TreeBlock(
+            hash=header.hash,
+            parent=header.parent_hash,
+            number=header.number,
+            work_total=data.work_total,
+            justified_height=data.justified_height,
+            final_height=data.final_height,
         )
-        if not is_better(data.work_total, best.work_total):
-            return None
-        path = self.blocks.get_path(best.hash, header.hash)
+        # SPEC IMP-05: A block MUST be written with its state, in one synced batch, before the node tells anybody of it.
         if prepared is None:
+            self.chain.add_side_block(data, changes)
+            self.states.keep(header.hash, changes)
+        else:
+            self.chain.append_block(data, prepared, meta=self._mark_final(header, data.final_height))
+        return self._settle(block)
+
+    def _settle(self, block: TreeBlock) -> TreePath | None:
+        """Take a stored block into the tree, and make it the best if fork choice says so."""
+        best = self.blocks.best
+        self.blocks.insert(block)
+        if get_rank(block) <= get_rank(best):
+            return None
+        path = self.blocks.get_path(best.hash, block.hash)
+        if self.head.hash != block.hash:
             self._switch(path)
-        self.blocks.set_best(header.hash)
+        self.blocks.set_best(block.hash)
         return path
 
     def _switch(self, path: TreePath) -> None:
         """Take back the blocks of the old branch and apply those of the new one, a batch each."""
         for block_hash in path.retract:
-            changes = self.states.compute_changes(self.head.number)
-            data = self._load(block_hash)
+            self.states.keep(block_hash, self.states.compute_changes(self.head.number))
             self.chain.revert_head()
-            self.states.keep(block_hash, SideBlock(data=data, changes=changes))
         for block_hash in path.enact:
-            side = self.states.get_kept(block_hash)
-            self.chain.append_block(side.data, side.changes, undo_floor=self.get_undo_floor(side.data.header.number))
+            data, changes = self._load_side(block_hash)
+            try:
+                self.chain.append_block(
+                    data,
+                    changes,
+                    undo_floor=self.get_undo_floor(data.header.number),
+                    meta=self._mark_final(data.header, data.final_height),
+                )
+            except BlockNotNext as error:
+                raise StoreDamaged(f"the side block 0x{block_hash.hex()} is damaged: {error}. {ADVICE}") from error
         self.states.forget(path.enact)
 
-    def _load(self, block_hash: bytes) -> BlockData:
+    def _load_side(self, block_hash: bytes) -> tuple[BlockData, Changes]:
         header, body = self.chain.get_header(block_hash), self.chain.get_body(block_hash)
-        execution = self.chain.get_execution(block_hash)
-        if header is None or body is None or execution is None:
-            raise ParentMissing(f"block 0x{block_hash.hex()} is not stored")
-        work_total = self.blocks.get(block_hash).work_total
-        return BlockData(header=header, extrinsics=body, work_total=work_total, events=execution.events)
+        side = self.chain.get_side_record(block_hash)
+        if header is None or body is None or side is None:
+            raise StoreDamaged(f"the side block 0x{block_hash.hex()} is not whole. {ADVICE}")
+        block = self.blocks.get(block_hash)
+        data = BlockData(
+            header=header,
+            extrinsics=body,
+            work_total=block.work_total,
+            justified_height=block.justified_height,
+            final_height=block.final_height,
+            events=side.events,
+            receipts=side.receipts,
+        )
+        return data, side.changes
+
+    def _mark_final(self, header: Header, final_height: int) -> dict[str, bytes | None]:
+        """Return what is written with a new head so that what is final stays so over a restart."""
+        if final_height <= self.final.number:
+            return {}
+        is_itself = final_height == header.number
+        final_hash = header.hash if is_itself else self.blocks.get_ancestor(header.parent_hash, final_height).hash
+        return {FINAL_META: encode_record(HeadRecord(number=final_height, hash=final_hash))}
 
     def _finalize(self) -> tuple[Header, ...]:
         """Move the floor to the newest final block, forget other branches, and return the newly final headers."""
-        number = compute_final_height(self.head.number, self.params.work)
-        old = self.final.number
+        old, number = self.final.number, self.blocks.best.final_height
+        # SPEC IMP-07: A block that was told final MUST stay final, over restarts too.
         if number <= old:
             return ()
         path = [self.blocks.get_ancestor(self.head.hash, height) for height in range(old + 1, number + 1)]
         headers = tuple(header for block in path if (header := self.get_header(block.hash)) is not None)
         forgotten = self.blocks.prune(path[-1].hash)
-        lost = [block_hash for block_hash in forgotten if self.states.has_kept(block_hash)]
+        lost = [block_hash for block_hash in forgotten if self.chain.get_side_record(block_hash) is not None]
         if lost:
             self.states.forget(lost)
             self.chain.remove_blocks(lost)
@@ -233,9 +269,9 @@ class Importer:
 
     def get_undo_floor(self, number: int) -> int | None:
         """Return up to which height undo records are dropped once this block is the head."""
-        if self._window is None or number <= self._window:
-            return None
-        return number - self._window
+        # SPEC IMP-08: The undo records of every block above the final one MUST be kept.
+        floor = 0 if self._window is None else min(number - self._window, self.final.number)
+        return floor if floor > 0 else None
 
 
 class _Root:
@@ -255,6 +291,25 @@ class _Root:
         return self.prepared.root
 
 
+def get_rank(block: TreeBlock) -> tuple[int, int]:
+    """Return what fork choice compares of the chain that ends in a block."""
+    return block.justified_height, block.work_total
+
+
+def find_final_height(chain: ChainStore) -> int:
+    """Return the height of the newest final block of a stored chain.
+
+    Raises:
+        StoreDamaged: the block that was told final is not on the chain.
+    """
+    told, record = chain.get_final(), chain.get_record(chain.head.hash)
+    if told is not None and chain.get_hash(told.number) != told.hash:
+        raise StoreDamaged(f"the final block {told.number} is not on the chain of the head. {ADVICE}")
+    heights = (0 if told is None else told.number, 0 if record is None else record.final_height)
+    # never below the kept states: the head may have been higher when the older ones were dropped
+    return max(*heights, chain.state.oldest_height)
+
+
 def _make_tree(chain: ChainStore, floor_number: int) -> BlockTree:
     """Return the tree of the best chain from the final block up."""
     tree: BlockTree | None = None
@@ -263,7 +318,14 @@ def _make_tree(chain: ChainStore, floor_number: int) -> BlockTree:
         record = chain.get_record(block_hash) if block_hash is not None else None
         if block_hash is None or record is None:
             raise ParentMissing(f"block {number} of the best chain is not stored")
-        block = TreeBlock(hash=block_hash, parent=record.parent, number=number, work_total=record.work_total)
+        block = TreeBlock(
+            hash=block_hash,
+            parent=record.parent,
+            number=number,
+            work_total=record.work_total,
+            justified_height=record.justified_height,
+            final_height=record.final_height,
+        )
         if tree is None:
             tree = BlockTree(block)
         else:

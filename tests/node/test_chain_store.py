@@ -19,6 +19,7 @@ from node.chain_layout import (
     HEADER_PREFIX,
     NUMBER_PREFIX,
     RECORD_PREFIX,
+    SIDE_PREFIX,
     encode_record,
     get_canonical_key,
 )
@@ -109,7 +110,7 @@ def test_taking_blocks_back_restores_the_store_but_for_the_side_blocks() -> None
         chain.revert_head()
     after = dump(store)
     spare = {key for key in after if key not in before}
-    assert {key[:1] for key in spare} == {HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX, NUMBER_PREFIX}
+    assert {key[:1] for key in spare} == {HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX, NUMBER_PREFIX, SIDE_PREFIX}
     assert {key: after[key] for key in before} == before
     assert chain.get_body(hashes[0]) is not None
     chain.remove_blocks([*hashes, chain.head.hash])
@@ -147,7 +148,7 @@ def test_side_blocks_are_listed_for_the_block_tree() -> None:
     side, _ = make_block(chain, seed=1)
     data, changes = make_block(chain)
     chain.append_block(data, changes)
-    chain.add_side_block(side)
+    chain.add_side_block(side, {})
     listed = {block_hash: record.number for block_hash, record in chain.iterate_blocks(from_number=3)}
     assert listed == {chain.get_hash(3): 3, data.header.hash: 4, side.header.hash: 4}
     assert chain.get_execution(side.header.hash) is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from chain.hashing import blake2b_256
+from chain.params import Params
 from chain.substrate_types import AddressId
 from consensus.ticket import search_tickets
 from node.core.effects import (
@@ -310,3 +313,41 @@ def test_what_turns_out_unpayable_leaves_the_pool_with_its_reason_and_its_follow
     assert "Inability to pay" in drop.reason
     entry = world.machine.pool.get(blake2b_256(third))
     assert entry is None or not world.machine.pool.is_ready(entry)
+
+
+def test_imp_07_what_was_told_final_stays_final_over_a_restart_with_an_older_head() -> None:
+    world = World()
+    blocks = [world.mine() for _ in range(5)]
+    chain = world.importer.chain
+    assert world.importer.final.hash == blocks[2].hash
+    lost = [chain.head.hash, chain.head.parent_hash]
+    for _ in lost:
+        chain.revert_head()
+    chain.remove_blocks(lost)
+    again = World(store=world.store)
+    assert again.head.hash == blocks[2].hash
+    assert again.importer.final.hash == blocks[2].hash, "the state after block 3 alone would say block 1"
+
+
+def test_imp_08_while_nothing_becomes_final_a_branch_of_any_length_can_win() -> None:
+    params = make_restless_params()
+    left, right = World(params=params, state_window=2), World(author=BOB.public, params=params, state_window=2)
+    for _ in range(20):
+        left.mine()
+    theirs = [right.mine() for _ in range(21)]
+    left.now_ms = right.now_ms
+    for block in theirs:
+        effects = left.receive(block)
+    assert len(find(effects, BestChanged)[0].retracted) == 20
+    assert left.head.hash == right.head.hash
+    assert left.importer.chain.state.root == right.importer.chain.state.root
+    assert left.importer.chain.state.oldest_height == 0
+    again = World(params=params, store=left.store)
+    assert again.head.hash == right.head.hash
+    assert len(again.importer.blocks) == 42
+
+
+def make_restless_params() -> Params:
+    """Return a chain on which no block becomes final for a long time."""
+    tiny = Params.tiny()
+    return replace(tiny, work=replace(tiny.work, final_depth=10_000))

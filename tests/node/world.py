@@ -88,7 +88,7 @@ class World:
             chain = open_chain(self.store, genesis_hash=header.hash)
         self.runtime = Runtime(spec.params, header.hash)
         self.importer = Importer(chain, self.runtime, spec.params, state_window=state_window)
-        self.importer.replay_side_blocks(now_ms=self.now_ms)
+        self.importer.restore_side_blocks()
         desk = MiningDesk(
             Author(self.runtime, spec.params), spec.params, account=author, sealing=sealing or Sealing(mode="pow")
         )

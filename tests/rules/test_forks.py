@@ -14,7 +14,7 @@ from chain.extrinsic import is_bare, make_bare
 from chain.hashing import blake2b_256
 from chain.store import BatchEntry, MemoryStore, StoreClosed
 from consensus.errors import InvalidBlock
-from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX
+from node.chain_layout import BODY_PREFIX, HEADER_PREFIX, NUMBER_PREFIX, RECORD_PREFIX, SIDE_PREFIX
 from node.core.effects import BestChanged, BlockImported, BlockRefused, ExtrinsicsMoved
 from node.core.import_errors import BelowFinal
 from node.core.mempool import Mempool
@@ -56,6 +56,8 @@ def get_canonical(world: World) -> dict[bytes, bytes]:
     chain = world.importer.chain
     for key, value in world.store.iterate(b""):
         block_hash = key[9:] if key[:1] == NUMBER_PREFIX else key[1:]
+        if key[:1] == SIDE_PREFIX:
+            continue
         if key[:1] in (HEADER_PREFIX, BODY_PREFIX, RECORD_PREFIX, NUMBER_PREFIX):
             record = chain.get_record(block_hash)
             assert record is not None
@@ -233,22 +235,23 @@ def test_a_node_that_dies_inside_a_reorganisation_finds_the_best_chain_again() -
     assert ends == set(range(7)), "a side block stored, two undone, three applied, the lost ones removed"
 
 
-def test_after_taking_blocks_back_a_block_below_the_kept_states_is_refused() -> None:
-    """`revert` lowers the head: at the next start it stays there, and the final height is that of a kept state."""
+@pytest.mark.parametrize(("count", "head", "final"), [(1, 7, 6), (2, 6, 6), (3, 5, 5)])
+def test_after_taking_blocks_back_a_block_below_the_kept_states_is_refused(count: int, head: int, final: int) -> None:
+    """`revert` lowers the head: at the next start it stays there; what was final above it is final no more."""
     world = World(state_window=0)
     blocks = [world.mine() for _ in range(8)]
-    assert revert_blocks(world.importer.chain, 2) == 2
+    assert revert_blocks(world.importer.chain, count) == count
     again = World(author=BOB.public, store=world.store, state_window=0)
     again.now_ms = world.now_ms
-    assert again.head.hash == blocks[5].hash
-    assert again.importer.final.number == again.importer.chain.state.oldest_height == 5
-    for block in blocks[4:7]:
+    assert again.head.hash == blocks[head - 1].hash
+    assert again.importer.final.number == final >= again.importer.chain.state.oldest_height == 5
+    for block in blocks[final - 1 : head + 1]:
         sibling = with_header(block, state_root=bytes(32))
         with pytest.raises((BelowFinal, InvalidBlock)):
             again.importer.import_block(
                 encode_block(sibling), now_ms=again.now_ms, is_signature_checked=lambda key: False
             )
-    assert find(again.receive(blocks[6]), BlockImported)
+    assert find(again.receive(blocks[head]), BlockImported)
 
 
 def test_extrinsics_of_undone_blocks_are_ready_again_before_those_that_stand_on_them() -> None:
