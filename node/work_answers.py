@@ -30,7 +30,7 @@ def describe_status(context: WorkContext, params: Params) -> dict[str, Json]:
     problem = make_core_problem(context.core_seed, work.core_qubits)
     return {
         "height": context.height,
-        "target": hex(context.target),
+        "target": format_u256(context.target),
         "coreEpoch": context.core_epoch,
         "coreSeed": f"0x{context.core_seed.hex()}",
         "coreQubits": work.core_qubits,
@@ -54,8 +54,8 @@ def describe_template(template: Template) -> dict[str, Json]:
         "number": template.header.number,
         "parentHash": f"0x{template.header.parent_hash.hex()}",
         "workKey": f"0x{job.work_key.hex()}",
-        "limit": hex(job.limit),
-        "target": hex(work.target),
+        "limit": format_u256(job.limit),
+        "target": format_u256(work.target),
         "weight": str(work.weight),
         "coreEpoch": work.core_epoch,
         "coreSeed": f"0x{job.core_seed.hex()}",
@@ -86,9 +86,9 @@ def replay_ticket(header: Header, context: WorkContext, params: Params) -> dict[
         "workKey": f"0x{compute_work_key(header).hex()}",
         "index": seal.index,
         "seed": f"0x{seed.hex()}",
-        "ticket": hex(ticket.value),
-        "limit": hex(job.limit),
-        "target": hex(work.target),
+        "ticket": format_u256(ticket.value),
+        "limit": format_u256(job.limit),
+        "target": format_u256(work.target),
         "weight": str(work.weight),
         "core": {
             "epoch": work.core_epoch,
@@ -104,6 +104,11 @@ def replay_ticket(header: Header, context: WorkContext, params: Params) -> dict[
         "checks": checks,
         "verdict": "valid" if all(checks.values()) else "invalid",
     }
+
+
+def format_u256(value: int) -> str:
+    """Return 0x and 64 digits, so that tickets, limits and targets can be compared by eye."""
+    return f"0x{value:064x}"
 
 
 def _describe_pool(job: TicketJob) -> dict[str, Json] | None:

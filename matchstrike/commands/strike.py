@@ -12,6 +12,7 @@ from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import ORDER_SEED, load_problem
 from matchstrike.commands.session import console, emit, not_found, output_option
 from matchstrike.commands.strike_report import StrikeRun, strike_to_json, strike_to_text
+from matchstrike.commands.strike_ticket import ticket
 from vm.law import DEPTH_MAX, AngleLaw, InvalidLaw, check_law, compute_law
 from vm.order import OrderProgress, anneal_order
 from vm.problem import IsingProblem, NotStrikeable, Shots, check_strikeable
@@ -56,7 +57,7 @@ class _LawFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @click.group()
 def strike() -> None:
-    """Strikes: runs of a problem's circuit whose every bit follows from a seed."""
+    """Strikes: runs of a circuit whose every bit follows from a seed."""
 
 
 @strike.command()
@@ -127,6 +128,9 @@ def replay(
         shots=drawn.tolist(),
     )
     emit(strike_to_json(done), strike_to_text(done) if output == "text" else "", output)
+
+
+strike.add_command(ticket)
 
 
 def find_order(problem: IsingProblem, depth: int) -> tuple[int, ...]:
