@@ -26,8 +26,8 @@ from node.startup import Site
 from rpc.api import NodeApi
 from rpc.errors import RpcError
 from runtime.pallets.system import ACCOUNT, EVENTS
-from tests.node.test_refused_blocks import make_post
 from tests.node.world import ALICE, BOB, Keys, World, make_keys, make_tiny_spec, make_transfer
+from tests.rules.scene import make_post
 
 
 class Station:

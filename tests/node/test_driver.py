@@ -18,8 +18,8 @@ from node.metrics import Metrics
 from node.miner import Miner, make_workers
 from runtime.executive import AuthorSolution
 from runtime.problem_records import Problem, ProblemStatus
-from tests.node.test_refused_blocks import make_params, make_post
 from tests.node.world import ALICE, World, find
+from tests.rules.scene import make_params, make_post
 
 
 class FullStore(MemoryStore):

@@ -9,14 +9,19 @@ from hypothesis import strategies as st
 
 from chain.block import Block, encode_block
 from node.core.effects import BlockImported, BlockPostponed, BlockRefused
-from tests.node.test_refused_blocks import make_history, make_victim, reseal, with_body
-from tests.node.world import World, find
+from tests.node.world import World, find, reseal, with_body
+from tests.rules.scene import Scene
 
 
 @cache
+def get_scene() -> Scene:
+    """Return one node and a block that it does not have, for all examples: none of them may change it."""
+    return Scene("pool")
+
+
 def get_victim() -> World:
-    """Return one node for all examples: none of them may change it."""
-    return make_victim()
+    """Return the node."""
+    return get_scene().world
 
 
 def check_import(data: bytes) -> None:
@@ -39,7 +44,7 @@ def test_random_bytes(data: bytes) -> None:
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_a_good_block_with_some_bytes_changed_cut_or_put_in(data: st.DataObject) -> None:
-    good = encode_block(make_history()[2])
+    good = encode_block(get_scene().block)
     changed = bytearray(good)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(changed) - 1))
@@ -62,7 +67,7 @@ def test_a_good_block_with_some_bytes_changed_cut_or_put_in(data: st.DataObject)
 @settings(max_examples=60, deadline=None)
 def test_a_well_sealed_block_with_any_body(extra: list[bytes], kept: list[int]) -> None:
     victim = get_victim()
-    block = make_history()[2]
+    block = get_scene().block
     body = tuple(block.extrinsics[index] for index in kept)
     body += tuple(bytes((len(raw) << 2 & 0xFC,)) + raw[:63] if len(raw) < 64 else raw for raw in extra)
     forged: Block = with_body(block, body)

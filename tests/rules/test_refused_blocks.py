@@ -156,6 +156,12 @@ def steal(scene: Scene) -> Block:
     return scene.grind(with_digest(scene.block, digest), core_hash=read_seal(scene.block.header).core_hash)
 
 
+def steal_as_it_is(scene: Scene) -> Block:
+    """Put the seal under another author and leave its index."""
+    digest = replace(scene.block.header.digest, logs=(_author(BOB.public), scene.block.header.digest.logs[1]))
+    return with_seal(with_digest(scene.block, digest), read_seal(scene.block.header))
+
+
 def turn_law(job: TicketJob) -> TicketJob:
     """Turn the mixer angles by an eighth."""
     assert job.pool is not None
@@ -251,6 +257,8 @@ def change_work(scene: Scene, **changes: object) -> Block:
 ROWS: list[tuple[str, Kind, Forge, type[Exception]]] = [
     ("stolen seal, other author, new index", "core", steal, WrongCoreShots),
     ("stolen seal, other author, new index", "pool", steal, WrongCoreShots),
+    ("stolen seal, other author, same index", "core", steal_as_it_is, TicketAboveTarget),
+    ("stolen seal, other author, same index", "pool", steal_as_it_is, TicketAboveTarget),
     ("guessed core shots", "core", guess_core, WrongCoreShots),
     ("guessed core shots", "pool", guess_core, WrongCoreShots),
     ("guessed pool shots", "pool", guess_pool, WrongPoolShots),

@@ -8,18 +8,31 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chain.block import encode_block
+from chain.block import Block, InvalidBody, encode_block
 from chain.params import BlockParams
+from chain.scale import UnexpectedEnd
 from consensus.digest import read_seal, read_work
 from consensus.errors import TicketAboveTarget, TooFarAhead, UnknownProblem, WrongCoreShots
 from node.core.effects import BlockImported, BlockPostponed
-from node.core.import_errors import BlockKnown, KnownInvalid
+from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid
 from runtime.executive import InvalidExtrinsicInBlock, WrongStateRoot
 from runtime.pallets.problems import cancel
 from runtime.pallets.system import remark
 from runtime.runtime import encode_call
 from runtime.validity import BadMandatory, ExhaustsResources
-from tests.node.world import ALICE, BOB, World, find, get_context, reseal, with_body, with_header, with_seal, with_work
+from tests.node.world import (
+    ALICE,
+    BOB,
+    World,
+    find,
+    get_context,
+    get_refusal,
+    reseal,
+    with_body,
+    with_header,
+    with_seal,
+    with_work,
+)
 from tests.rules.scene import Scene, make_history, make_params
 
 
@@ -42,7 +55,7 @@ def test_a_forged_seal_on_a_block_from_the_future_is_found_out_when_its_time_com
     scene.refuse(forged, TicketAboveTarget)
 
 
-def test_after_many_refusals_the_block_is_still_accepted() -> None:
+def test_imp_04_a_refused_block_is_not_judged_twice_nor_its_children_and_the_good_one_is_still_accepted() -> None:
     scene = Scene("pool")
     for bit in range(8):
         forged = scene.seal(with_header(scene.block, state_root=bytes((1 << bit,)) * 32))
@@ -52,6 +65,35 @@ def test_after_many_refusals_the_block_is_still_accepted() -> None:
         scene.refuse(child, KnownInvalid)
     assert scene.give(scene.block).path is not None
     scene.refuse(scene.block, BlockKnown)
+
+
+def test_blk_01_a_body_that_the_header_does_not_commit_to_taints_no_header() -> None:
+    """Somebody else may bring the right body; only a header can be known to be bad."""
+    scene = Scene("pool")
+    for body in (scene.block.extrinsics[:-1], scene.block.extrinsics[::-1], scene.parent.extrinsics):
+        scene.refuse(Block(header=scene.block.header, extrinsics=body), InvalidBody)
+    assert scene.give(scene.block).path is not None
+
+
+def test_imp_03_a_branch_below_the_final_block_is_refused() -> None:
+    """The first block of a branch that another miner made, too late by two blocks."""
+    left, right = World(), World(author=BOB.public)
+    late = right.mine()
+    for _ in range(4):
+        left.mine()
+    before = left.snapshot()
+    assert type(get_refusal(left.receive(late))) is BelowFinal
+    assert left.snapshot() == before
+
+
+def test_the_node_refuses_with_the_importers_own_error() -> None:
+    """The core's effect carries it: for the log, the RPC, and whoever sent the block."""
+    scene = Scene("core")
+    forged = scene.seal(with_header(scene.block, state_root=b"\x01" * 32))
+    assert type(get_refusal(scene.world.receive(forged))) is WrongStateRoot
+    assert type(get_refusal(scene.world.receive(forged))) is KnownInvalid
+    assert type(get_refusal(scene.world.receive(encode_block(scene.block)[:-1]))) is UnexpectedEnd
+    assert find(scene.world.receive(scene.block), BlockImported)[0].is_best
 
 
 def test_a_strike_re_used_on_another_parent() -> None:
