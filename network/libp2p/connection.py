@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
         is_outbound: Did we dial?
         remote: The other end's socket, or None when it has no IP address.
         last_received_ms: When the peer was last heard.
+        received_bytes, sent_bytes: What passed, handshake and encryption included.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         self.is_closed = False
         self.remote: Multiaddr | None = None
         self.last_received_ms = clock()
+        self.received_bytes = self.sent_bytes = 0
         self.ping_sent_ms: int | None = None
 
     # -- what asyncio tells
@@ -115,6 +117,7 @@ class Connection(asyncio.Protocol):
         if self.is_closed:
             return
         self.last_received_ms = self._clock()
+        self.received_bytes += len(data)
         try:
             if self._handshake is not None:
                 self._on_handshake(self._handshake, data)
@@ -305,7 +308,9 @@ class Connection(asyncio.Protocol):
             plain = self._session.take_output(_OUTPUT_BYTES)
             if not plain:
                 break
-            self._transport.write(self._send.encrypt_records(plain))
+            records = self._send.encrypt_records(plain)
+            self.sent_bytes += len(records)
+            self._transport.write(records)
         for number in [number for number in self._ending if not self._session.has_stream(number)]:
             self._ending.discard(number)
             self._streams.pop(number, None)

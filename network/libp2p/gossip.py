@@ -28,6 +28,7 @@ from network.libp2p.gossip_wire import (
     encode_message,
     encode_rpc,
 )
+from network.libp2p.guard import PeerGuard
 from network.libp2p.node_key import PeerId
 from network.libp2p.protocol_error import LocalProtocolError, RemoteProtocolError
 from network.libp2p.stream import Stream, StreamReset
@@ -60,6 +61,7 @@ class GossipHost(Protocol):
     """What gossip needs from the host."""
 
     clock: Callable[[], int]
+    guard: PeerGuard
 
     def get_connection(self, peer: PeerId) -> Connection | None:
         """Return the peer's living connection."""
@@ -211,7 +213,9 @@ class Gossip:
         try:
             async with stream:
                 while (frame := await stream.read_frame(RPC_BYTES_MAX)) is not None:
-                    self._apply(self.router.on_rpc(peer, decode_rpc(frame), self._host.clock()))
+                    rpc = decode_rpc(frame)
+                    if self._host.guard.on_gossip(peer, 1 + len(rpc.messages)):
+                        self._apply(self.router.on_rpc(peer, rpc, self._host.clock()))
         except RemoteProtocolError:
             self._host.disconnect(peer)
             raise

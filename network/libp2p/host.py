@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from network.libp2p.connection import Connection
 from network.libp2p.gossip import Gossip, Subscription, Validator
+from network.libp2p.guard import OpenGuard, PeerGuard
 from network.libp2p.handshake import Handshake
 from network.libp2p.host_config import HostConfig, read_clock_ms
 from network.libp2p.identify import (
@@ -33,20 +34,20 @@ from network.libp2p.identify import (
     encode_identify,
     read_identify,
 )
+from network.libp2p.isolation import negotiate, run_isolated
 from network.libp2p.limits import Admission
 from network.libp2p.multiaddr import Multiaddr
-from network.libp2p.multistream import Negotiation, Proposer, Responder
+from network.libp2p.multistream import Proposer, Responder
 from network.libp2p.node_key import NodeKey, PeerId
 from network.libp2p.noise import make_noise_identity
 from network.libp2p.peer_table import PeerTable
 from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError, RemoteProtocolError
-from network.libp2p.stream import Stream, StreamReset
+from network.libp2p.stream import Stream
 from network.libp2p.transport import Listener, TcpTransport, Transport
 
 Handler = Callable[[Stream], Awaitable[None]]
 Watcher = Callable[[PeerId, bool], None]
 LOG = structlog.get_logger("network")
-_ENDINGS = (TimeoutError, OSError)
 
 
 class ProtocolRefused(ConnectionError):
@@ -69,6 +70,9 @@ class Host:
         peers: The living connections.
         peer_info: What the connected peers said of themselves.
         gossip: Publishing and subscribing.
+        guard: Who may be heard; everybody, unless told otherwise.
+        external: Where others say they reach this node; told to peers beside the listening addresses.
+        retired_bytes: What connections that are gone received and sent.
     """
 
     def __init__(
@@ -93,6 +97,9 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
         self._is_closing = False
+        self.guard: PeerGuard = OpenGuard()
+        self.external: tuple[Multiaddr, ...] = ()
+        self.retired_bytes = (0, 0)
         self.peers = PeerTable(key.peer_id)
         self.peer_info: dict[PeerId, PeerInfo] = {}
         self.gossip = Gossip(self, self.config.gossip, Random(secrets.randbits(64)))
@@ -188,7 +195,7 @@ class Host:
         try:
             stream.write_now(proposer.start())
             async with asyncio.timeout(self.config.negotiation_s):
-                await _negotiate(stream, proposer)
+                await negotiate(stream, proposer)
         except BaseException:
             stream.reset()
             raise
@@ -254,7 +261,7 @@ class Host:
         if self._is_closing:
             work.close()
             return
-        task = self._group.create_task(_run_isolated(work))
+        task = self._group.create_task(run_isolated(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # which a task that never began has not done
@@ -265,7 +272,9 @@ class Host:
         """Count a raw connection; False where there is no room."""
         if connection.is_outbound:
             return True
-        if self._is_closing or not self._admission.admits_inbound(connection.remote):
+        if self._is_closing or not self.guard.admits(connection.remote):
+            return False
+        if not self._admission.admits_inbound(connection.remote):
             return False
         self._admitted[connection] = False
         asyncio.get_running_loop().call_later(self.config.handshake_s, self._end_half_open, connection)
@@ -289,7 +298,10 @@ class Host:
 
     def on_stream(self, connection: Connection, stream: Stream) -> None:
         """Serve a stream that the peer opened."""
-        self.spawn(self._serve(stream))
+        if self.guard.on_stream(connection.peer_id):
+            self.spawn(self._serve(stream))
+        else:
+            stream.reset()
 
     def on_lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
@@ -302,6 +314,10 @@ class Host:
             LOG.debug(
                 "peer broke the protocol", peer=connection.peer_id, remote=str(connection.remote), error=str(error)
             )
+            if connection.peer_id:
+                self.guard.on_fault(connection.peer_id, error)
+        received, sent = self.retired_bytes
+        self.retired_bytes = (received + connection.received_bytes, sent + connection.sent_bytes)
         if self.peers.remove(connection):
             self.peer_info.pop(connection.peer_id, None)
             self._tell(connection.peer_id, is_connected=False)
@@ -326,10 +342,12 @@ class Host:
         responder = Responder(self._handlers.__contains__)
         try:
             async with asyncio.timeout(self.config.negotiation_s):
-                await _negotiate(stream, responder)
+                await negotiate(stream, responder)
             await self._handlers[stream.protocol](stream)
-        except BaseException:
+        except BaseException as error:
             stream.reset()
+            if isinstance(error, RemoteProtocolError):
+                self.guard.on_fault(stream.peer_id, error)
             raise
 
     async def _answer_identify(self, stream: Stream) -> None:
@@ -338,7 +356,7 @@ class Host:
             agent=self.config.agent,
             protocol_version=self.config.protocol_version,
             protocols=tuple(self._handlers),
-            addresses=tuple(listener.address for listener in self._listeners),
+            addresses=tuple(dict.fromkeys([*(listener.address for listener in self._listeners), *self.external])),
             observed=connection.remote if connection is not None else None,
         )
         async with stream:
@@ -363,27 +381,3 @@ class Host:
                 connection.abort()
             elif silence >= self.config.idle_ms:
                 connection.send_ping(now_ms)
-
-
-async def _negotiate(stream: Stream, negotiation: Negotiation) -> None:
-    while not negotiation.is_over:
-        data = await stream.read()
-        if not data:
-            raise StreamReset("the stream ended within its negotiation")
-        answer = negotiation.receive(data)
-        if answer:
-            stream.write_now(answer)
-    stream.unread(negotiation.take_rest())
-    stream.protocol = negotiation.agreed or ""
-
-
-async def _run_isolated(work: Coroutine[None, None, None]) -> None:
-    """One failing handler must not end the node: a peer's fault is noted, a fault of ours is told loudly."""
-    try:
-        await work
-    except RemoteProtocolError as error:
-        LOG.debug("peer broke the protocol of a stream", error=str(error))
-    except _ENDINGS:
-        pass  # the peer or the connection went; whoever waits has heard of it
-    except Exception:
-        LOG.exception("a handler failed; this is a bug")
