@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
 from typing import Protocol
@@ -40,6 +40,7 @@ from rpc.methods.dispatch import (
 
 DEFAULT_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*")
 POLKADOT_APPS = "https://polkadot.js.org"
+TURN_SECONDS = 0.005
 _JSON = "application/json"
 
 
@@ -155,6 +156,20 @@ class RpcService:
             self.observer.on_call(protocol, call.method, perf_counter() - started, is_error=is_error)
         return result
 
+    async def answer_batch(
+        self, items: Sequence[Call | Answer], answer_item: Callable[[Call | Answer], Answer | None]
+    ) -> bytes:
+        """Return the answers to a batch; the miner and the other connections have their turn in between."""
+        answers = BatchAnswer(self.settings.limits)
+        turn_began = perf_counter()
+        for item in items:
+            if not answers.add(answer_item(item)):
+                break
+            if perf_counter() - turn_began > TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn_began = perf_counter()
+        return answers.encode()
+
     async def on_post(self, request: web.Request) -> web.Response:
         """Answer one HTTP request or batch."""
         if not self._is_origin_allowed(request):
@@ -166,13 +181,7 @@ class RpcService:
         parsed = parse(data, self.settings.limits)
         headers = self._cors_headers(request)
         if isinstance(parsed, list):
-            answers = BatchAnswer(self.settings.limits)
-            for position, item in enumerate(parsed):
-                if not answers.add(self._answer_http(item)):
-                    break
-                if position % 50 == 49:
-                    await asyncio.sleep(0)  # let the miner and the other connections have their turn
-            body = answers.encode()
+            body = await self.answer_batch(parsed, self._answer_http)
         else:
             single = self._answer_http(parsed)
             body = encode_answer(single, self.settings.limits) if single is not None else b""
@@ -249,6 +258,7 @@ class Session:
         self._limit = RateLimit(service.settings.calls_per_minute)
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue(service.settings.message_buffer)
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
+        self._answered = asyncio.Event()
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
@@ -267,17 +277,21 @@ class Session:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _on_message(self, data: bytes) -> None:
+        """Answer one message; what it subscribes to is silent until the caller has been told the subscription's id."""
+        self._answered = asyncio.Event()
+        try:
+            await self._answer_message(data)
+        finally:
+            self._answered.set()
+
+    async def _answer_message(self, data: bytes) -> None:
         parsed = parse(data, self._service.settings.limits)
         if not isinstance(parsed, list):
             single = self._answer(parsed)
             if single is not None:
                 await self._put(single)
             return
-        answers = BatchAnswer(self._service.settings.limits)
-        for item in parsed:
-            if not answers.add(self._answer(item)):
-                break
-        if body := answers.encode():
+        if body := await self._service.answer_batch(parsed, self._answer):
             await self._put_encoded(body)
 
     def _answer(self, item: Call | Answer) -> Answer | None:
@@ -309,14 +323,16 @@ class Session:
         return make_result(wanted.call.request_id, task is not None)
 
     async def _forward(self, subscription: str, wanted: SubscriptionCall, stream: AsyncIterator[Json]) -> None:
-        notification = wanted.method.notification
+        notification, answered = wanted.method.notification, self._answered
         try:
             async for item in stream:
+                await answered.wait()
                 await self._put(make_notification(notification, subscription, item))
         except RpcError as error:
             # The id is already sent, so what fails later can only be told as news.
             body = make_notification(notification, subscription, None)
             body["params"] = {"subscription": subscription, "error": make_error(None, error)["error"]}
+            await answered.wait()
             await self._put(body)
         finally:
             self._subscriptions.pop(subscription, None)
