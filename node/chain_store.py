@@ -145,6 +145,10 @@ class ChainStore:
         raw = self._store.get(HEADER_PREFIX + block_hash)
         return None if raw is None else decode_header(raw)
 
+    def get_header_bytes(self, block_hash: bytes) -> bytes | None:
+        """Return the SCALE bytes of a stored header, or None."""
+        return self._store.get(HEADER_PREFIX + block_hash)
+
     def get_body(self, block_hash: bytes) -> tuple[bytes, ...] | None:
         """Return the extrinsics of a stored block, or None."""
         raw = self._store.get(BODY_PREFIX + block_hash)

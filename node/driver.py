@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from chain.header import Header
 from chain.store import StoreError
+from network.port import NetworkCommand
 from node.core.effects import (
     BestChanged,
     BlockImported,
     BlockPostponed,
     BlockRefused,
+    ContinueSync,
     Effect,
     ExtrinsicAccepted,
     ExtrinsicRefused,
@@ -56,6 +58,8 @@ class Driver:
         self.heads: dict[str, Hub[Header]] = {"best": Hub(), "all": Hub(), "finalized": Hub()}
         self.news: Hub[BlockNews] = Hub()
         self.on_failure: Callable[[StoreError], None] = _raise
+        self.perform: Callable[[NetworkCommand], None] = _ignore
+        self.on_more_work: Callable[[], None] = _rest
         self._watchers: dict[bytes, list[QueueFeed[ExtrinsicStatus]]] = {}
         self._now_ms = now_ms if now_ms is not None else get_time_ms
 
@@ -131,8 +135,10 @@ class Driver:
             case StopMining():
                 if self.miner is not None:
                     self.miner.stop()
+            case ContinueSync():
+                self.on_more_work()
             case _:
-                assert_never(effect)
+                self.perform(effect)
 
     def _on_imported(self, effect: BlockImported) -> None:
         self.metrics.count_import("success")
@@ -170,6 +176,14 @@ class Driver:
 def get_time_ms() -> int:
     """Return the wall clock."""
     return time.time_ns() // 1_000_000
+
+
+def _ignore(command: NetworkCommand) -> None:
+    """Perform nothing: the node has no network."""
+
+
+def _rest() -> None:
+    """Go on with the next tick."""
 
 
 def _raise(error: StoreError) -> None:

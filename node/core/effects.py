@@ -13,6 +13,7 @@ import msgspec
 
 from chain.header import Header
 from consensus.ticket import TicketJob
+from network.port import NetworkCommand
 from node.core.events import Origin
 from node.core.mempool import ExtrinsicNews
 
@@ -107,6 +108,10 @@ class StopMining(msgspec.Struct, frozen=True, kw_only=True):
     """Search nothing."""
 
 
+class ContinueSync(msgspec.Struct, frozen=True, kw_only=True):
+    """Give the node a `SyncStep` soon, after whatever else waits: it has work left from a bounded call."""
+
+
 Effect: TypeAlias = (
     Log
     | ExtrinsicAccepted
@@ -119,4 +124,6 @@ Effect: TypeAlias = (
     | Finalized
     | StartMining
     | StopMining
+    | ContinueSync
+    | NetworkCommand
 )

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from consensus.digest import WorkSeal
+from network.port import NetworkEvent
 
 Origin: TypeAlias = Literal["own", "network", "file", "rpc"]
 
@@ -53,4 +54,10 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Time passed."""
 
 
-Event: TypeAlias = BlockReceived | ExtrinsicReceived | ExtrinsicsRemoved | TicketFound | BestShotFound | Tick
+class SyncStep(msgspec.Struct, frozen=True, kw_only=True):
+    """The turn that `ContinueSync` asked for."""
+
+
+Event: TypeAlias = (
+    BlockReceived | ExtrinsicReceived | ExtrinsicsRemoved | TicketFound | BestShotFound | Tick | SyncStep | NetworkEvent
+)

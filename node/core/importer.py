@@ -23,6 +23,7 @@ from chain.params import Params
 from chain.state_overlay import Changes
 from chain.state_tree import PreparedCommit
 from chain.store import StoreDamaged
+from consensus.context import WorkContext
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock
 from consensus.fork_choice import compute_final_height
@@ -31,6 +32,7 @@ from node.chain_layout import ADVICE, FINAL_META, BlockData, HeadRecord, encode_
 from node.chain_store import BlockNotNext, ChainStore
 from node.core.branch_states import BranchStates
 from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid, ParentMissing
+from node.core.seal_book import SealBook
 from runtime.executive import Runtime
 from runtime.outcomes import BlockOutcome
 
@@ -72,7 +74,7 @@ class Importer:
         self.chain = chain
         self.runtime = runtime
         self.params = params
-        self.check_seal = seal_checker
+        self.check_seal = SealBook(seal_checker)
         self._window = state_window
         self._invalid: dict[bytes, None] = {}
         self.blocks = _make_tree(chain, find_final_height(chain))
@@ -139,6 +141,22 @@ class Importer:
     def get_header(self, block_hash: bytes) -> Header | None:
         """Return the header of a block in the store."""
         return self.head if block_hash == self.head.hash else self.chain.get_header(block_hash)
+
+    def get_context(self, header: Header) -> WorkContext:
+        """Return what a header on a block of the tree is judged by.
+
+        Raises:
+            ParentMissing: its parent is not stored.
+        """
+        parent = self.get_header(header.parent_hash)
+        if parent is None:
+            raise ParentMissing(f"the parent 0x{header.parent_hash.hex()} is not stored")
+        view = self.states.get_view(header.parent_hash)
+        return self.runtime.get_work_context(view, parent, read_work(header).problem)
+
+    def is_refused(self, block_hash: bytes) -> bool:
+        """Return whether a block was refused, as far as that is remembered."""
+        return block_hash in self._invalid
 
     def _check_place(self, block: Block) -> None:
         # SPEC IMP-01: A block that was imported before MUST be ignored.

@@ -9,7 +9,7 @@ Invariants: the template, if there is one, stands on the head; effects that tell
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Literal
 
 from chain.block import decode_block, encode_block
 from chain.block_tree import TreePath
@@ -43,8 +43,10 @@ from node.core.events import (
 )
 from node.core.import_errors import BlockKnown, NotImported, ParentMissing
 from node.core.importer import Import, Importer
+from node.core.intake import Intake
 from node.core.mempool import ExtrinsicNews, Mempool
 from node.core.mining_desk import MiningDesk
+from node.core.peer_desk import PeerDesk
 from node.core.pool_errors import PoolRefusal
 from node.core.pool_gate import PoolGate
 from node.core.waiting_blocks import WaitingBlock, WaitingBlocks
@@ -62,6 +64,8 @@ class Machine:
         self.desk = desk
         self.gate = PoolGate(pool, importer.runtime)
         self.waiting = WaitingBlocks()
+        intake = Intake(take_block=self._on_block, take_extrinsic=self._on_extrinsic)
+        self.peers = PeerDesk(importer, pool, intake, now_ms=now_ms, is_authority=desk.account is not None)
         self.head_since_ms = now_ms
         self._is_mining = False
         self._last_signed = 0
@@ -86,7 +90,8 @@ class Machine:
             case Tick():
                 effects = self._on_tick(now_ms)
             case _:
-                assert_never(event)
+                effects = self.peers.handle(event, now_ms)
+        effects += self.peers.on_effects(effects, now_ms)
         return effects + self._refresh_template(now_ms)
 
     def make_template(self, account: bytes, now_ms: int) -> Template:
@@ -234,10 +239,12 @@ class Machine:
         effects: list[Effect] = []
         for block in self.waiting.take_due(now_ms):
             effects += self._on_block(block.data, block.origin, now_ms)
-        return effects
+        return effects + self.peers.handle(Tick(), now_ms)
 
     def _refresh_template(self, now_ms: int) -> list[Effect]:
         desk = self.desk
+        if self.peers.sync_status.is_major:
+            return self._stop_mining()
         is_due = desk.is_due(
             head_since_ms=self.head_since_ms,
             has_ready=self.pool.ready_count > 0,
@@ -245,10 +252,7 @@ class Machine:
             now_ms=now_ms,
         )
         if not is_due:
-            if self._is_mining and desk.template is None:
-                self._is_mining = False
-                return [StopMining()]
-            return []
+            return self._stop_mining() if desk.template is None else []
         is_first = desk.template is None
         preparation = desk.prepare(self._get_ground(), self.pool, now_ms)
         template = preparation.template
@@ -260,6 +264,12 @@ class Machine:
         effects.append(Log(level="info" if is_first else "debug", target="basic-authorship", message=line))
         self._is_mining = True
         return [*effects, StartMining(generation=desk.generation, job=template.job)]
+
+    def _stop_mining(self) -> list[Effect]:
+        if not self._is_mining:
+            return []
+        self._is_mining = False
+        return [StopMining()]
 
     def _get_ground(self) -> Ground:
         state = self.importer.chain.state

@@ -1,0 +1,94 @@
+"""The peers that are connected, and what each of them has said and done.
+
+Terms:
+    claim: (justified height, work) of a peer's best chain as its status says; nothing until the blocks are here.
+    good: how many proven headers and imported blocks a peer brought.
+    resting: a peer that failed us is not asked for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from network.messages import Status
+from network.port import Peer
+from node.core.token_bucket import TokenBucket
+
+Rank: TypeAlias = tuple[int, int]
+
+
+class PeerState:
+    """One connected peer."""
+
+    def __init__(self, peer: Peer, *, is_outbound: bool, now_ms: int, gas: TokenBucket, served: TokenBucket) -> None:
+        self.peer = peer
+        self.is_outbound = is_outbound
+        self.since_ms = now_ms
+        self.gas = gas
+        self.served = served
+        self.status: Status | None = None
+        self.status_ms = now_ms
+        self.statuses = TokenBucket(per_second=4, burst=20, now_ms=now_ms)
+        self.is_claim_void = False
+        self.hint_number: int | None = None
+        self.good = 0
+        self.failures = 0
+        self.rests_until_ms = 0
+        self.is_leaving = False
+
+    @property
+    def claim(self) -> Rank:
+        """What its status claims, (0, 0) without one or when the claim turned out empty."""
+        if self.status is None or self.is_claim_void:
+            return (0, 0)
+        return (self.status.justified_height, int.from_bytes(self.status.work, "big"))
+
+    @property
+    def best_number(self) -> int:
+        """Height of the best block it claims."""
+        return 0 if self.status is None or self.is_claim_void else self.status.best_number
+
+    def has_block(self, number: int) -> bool:
+        """Return whether it claims a chain that reaches this height."""
+        return not self.is_leaving and self.best_number >= number
+
+    def rest(self, now_ms: int, rest_ms: int) -> None:
+        """Leave it alone for a while, longer with each failure in a row."""
+        self.failures += 1
+        self.rests_until_ms = now_ms + rest_ms * min(12, self.failures)
+
+    def reward(self) -> None:
+        """Note that it brought something good."""
+        self.good += 1
+        self.failures = 0
+
+
+class PeerTable:
+    """Connected peers by id, in the order of their connections."""
+
+    def __init__(self) -> None:
+        self._peers: dict[Peer, PeerState] = {}
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def __iter__(self) -> Iterator[PeerState]:
+        return iter(list(self._peers.values()))
+
+    def add(self, state: PeerState) -> None:
+        """Note a new connection; a peer that was here begins anew."""
+        self._peers[state.peer] = state
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a peer."""
+        self._peers.pop(peer, None)
+
+    def get(self, peer: Peer) -> PeerState | None:
+        """Return a connected peer."""
+        return self._peers.get(peer)
+
+    def compute_best_seen(self) -> int | None:
+        """Return the median of the heights that peers claim, so that one liar moves it little; None without any."""
+        heights = sorted(state.best_number for state in self._peers.values() if state.status is not None)
+        return heights[len(heights) // 2] if heights else None
