@@ -18,6 +18,8 @@ from chain.scale import CodecError, decode_compact
 from rpc.methods.encoding import format_block
 
 NO_JUSTIFICATIONS = b"\x00"
+CHUNK_BYTES = 64 * 1024
+JSON_BYTES_PER_BYTE = 8  # two digits a byte, and for each extrinsic of two bytes or more quotes, comma and 0x
 
 
 class MalformedBlocks(CodecError):
@@ -58,17 +60,27 @@ def write_blocks(blocks: Iterable[Block], count: int, output: BinaryIO, *, binar
             output.write(msgspec.json.encode(format_block(block)) + b"\n")
 
 
-def read_blocks(data: bytes, *, binary: bool) -> Iterator[bytes]:
-    """Yield the bytes of each block in an export.
+def read_blocks(source: BinaryIO, *, binary: bool, block_bytes_max: int) -> Iterator[bytes]:
+    """Yield the bytes of each block in an export, reading no further than to the end of a block and one chunk more.
+
+    Args:
+        block_bytes_max: The largest block of the chain; what is longer is not read to its end.
 
     Raises:
         MalformedBlocks: the data are no export.
     """
-    return _read_binary(data) if binary else _read_json(data)
+    if binary:
+        return _read_binary(source, block_bytes_max + CHUNK_BYTES)
+    return _read_json(source, JSON_BYTES_PER_BYTE * block_bytes_max + CHUNK_BYTES)
 
 
-def _read_json(data: bytes) -> Iterator[bytes]:
-    for number, line in enumerate(data.splitlines(), start=1):
+def _read_json(source: BinaryIO, line_bytes_max: int) -> Iterator[bytes]:
+    number = 0
+    while line := source.readline(line_bytes_max + 1):
+        number += 1
+        if len(line) > line_bytes_max:
+            hint = "" if number > 1 or line.lstrip().startswith(b"{") else "; is it --binary?"
+            raise MalformedBlocks(f"line {number} is no block: it has more than {line_bytes_max} bytes{hint}")
         if line.strip():
             yield encode_block(_parse_line(line, number))
 
@@ -93,20 +105,28 @@ def _parse_line(line: bytes, number: int) -> Block:
         raise MalformedBlocks(f"line {number} is no block: {error}{hint}") from error
 
 
-def _read_binary(data: bytes) -> Iterator[bytes]:
-    if len(data) < 8:
-        raise MalformedBlocks(f"a binary export begins with 8 bytes, these are {len(data)}; is it JSON?")
-    count, position = int.from_bytes(data[:8], "little"), 8
+def _read_binary(source: BinaryIO, window_bytes_max: int) -> Iterator[bytes]:
+    head = source.read(8)
+    if len(head) < 8:
+        raise MalformedBlocks(f"a binary export begins with 8 bytes, these are {len(head)}; is it JSON?")
+    count, window, position = int.from_bytes(head, "little"), b"", 0
+    hint = "; these data look like JSON, so leave --binary out" if head.startswith(b"{") else ""
     for index in range(count):
-        try:
-            end = _find_end(data, position)
-        except (ValueError, IndexError) as error:
-            hint = "; these data look like JSON, so leave --binary out" if data.startswith(b"{") else ""
-            raise MalformedBlocks(f"block {index + 1} of {count} does not decode: {error}{hint}") from error
-        yield data[position:end]
+        while True:
+            try:
+                end = _find_end(window, position)
+                break
+            except (ValueError, IndexError) as error:
+                window, position = window[position:], 0
+                more = source.read(max(CHUNK_BYTES, len(window))) if len(window) <= window_bytes_max else b""
+                if not more:
+                    name = f"block {index + 1} of {count}"
+                    raise MalformedBlocks(f"{name} does not decode: {error}{hint}") from error
+                window += more
+        yield window[position:end]
         position = end + len(NO_JUSTIFICATIONS)
-    if position != len(data):
-        raise MalformedBlocks(f"{len(data) - position} bytes follow the last of {count} blocks")
+    if window[position:] or source.read(1):
+        raise MalformedBlocks(f"there are bytes behind the last of {count} blocks")
 
 
 def _find_end(data: bytes, start: int) -> int:

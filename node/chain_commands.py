@@ -102,10 +102,11 @@ def import_blocks(source: BinaryIO | None, binary: bool, **options: object) -> N
         from node.block_stream import read_blocks
         from node.offline_chain import import_all, open_any
 
-        data = (source if source is not None else sys.stdin.buffer).read()
         with open_any(shared) as importer:
+            bytes_max = importer.params.block.bytes_max
+            stream = source if source is not None else sys.stdin.buffer
             imported, known = 0, 0
-            for is_new in import_all(importer, read_blocks(data, binary=binary)):
+            for is_new in import_all(importer, read_blocks(stream, binary=binary, block_bytes_max=bytes_max)):
                 imported, known = imported + is_new, known + (not is_new)
                 if (imported + known) % PROGRESS_BLOCKS == 0:
                     click.echo(f"#{importer.head.number}: {imported} blocks imported", err=True)

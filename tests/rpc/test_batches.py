@@ -92,7 +92,7 @@ def test_a_small_call_is_answered_in_the_middle_of_a_long_batch(
 def test_what_a_batch_subscribes_to_is_silent_until_the_batch_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller that does not know the subscription's id yet could make nothing of its news. Here each call is a turn of its own."""
+    """A caller that does not know the id yet could make nothing of its news; here each call is a turn of its own."""
     monkeypatch.setattr("rpc.server.TURN_SECONDS", 0.0)
 
     async def work(node: LiveNode) -> None:
