@@ -221,8 +221,16 @@ class Stream:
         if self._is_reset:
             raise StreamReset(f"the stream of {self.protocol or 'no protocol yet'} was reset")
 
-    async def _wait_until_sent(self) -> None:
-        while not self._is_reset and self.pending_bytes > WRITE_BYTES_MAX:
+    async def wait_sent(self) -> None:
+        """Return when everything written has left, as far as the peer's window lets it.
+
+        Raises:
+            StreamReset: the stream was dropped.
+        """
+        await self._wait_until_sent(0)
+
+    async def _wait_until_sent(self, bytes_max: int = WRITE_BYTES_MAX) -> None:
+        while not self._is_reset and self.pending_bytes > bytes_max:
             waiter = asyncio.get_running_loop().create_future()
             self._writers.append(waiter)
             await waiter

@@ -1,0 +1,65 @@
+"""What the network's service is told at its start.
+
+Source: docs/spec/network.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from network.libp2p.multiaddr import Multiaddr
+from network.rates import PeerRates
+
+
+class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of time and memory.
+
+    Attributes:
+        greeting_s: How long a new peer may take to show that it speaks our chain's protocols.
+        request_s: How long a peer may take to send its request on the stream it opened.
+        answer_s: How long our core may take to answer.
+        writing_s: How long a peer may take to read our answer.
+        status_pause_s: Least time between two statuses to one peer.
+        requests_max: Unanswered requests of one peer, in each direction.
+        asked_max: Unanswered requests of ours to all peers.
+        outgoing_bytes_max: Notices that wait for one peer, before it is disconnected.
+        answer_bytes_high: With so much of our answers unread, a peer's next request waits.
+        notices_max: Notices of one peer that wait for our core.
+    """
+
+    greeting_s: float = 10.0
+    request_s: float = 10.0
+    answer_s: float = 20.0
+    writing_s: float = 30.0
+    status_pause_s: float = 0.1
+    requests_max: int = 16
+    asked_max: int = 64
+    outgoing_bytes_max: int = 8_388_608
+    answer_bytes_high: int = 1_048_576
+    notices_max: int = 4
+    rates: PeerRates = msgspec.field(default_factory=PeerRates)
+
+
+class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which chain, and whom to look for.
+
+    Attributes:
+        genesis: Hash of block 0.
+        listen: Where to listen.
+        public: Where others reach us, as the operator says.
+        bootnodes: Who is asked first.
+        reserved: Peers that are always kept.
+        reserved_only: Speak with nobody else.
+        out_peers: Connections that we look for.
+        allows_private: Learn, exchange and dial addresses that nobody can have in the open net.
+    """
+
+    genesis: bytes
+    listen: tuple[Multiaddr, ...] = ()
+    public: tuple[Multiaddr, ...] = ()
+    bootnodes: tuple[Multiaddr, ...] = ()
+    reserved: tuple[Multiaddr, ...] = ()
+    reserved_only: bool = False
+    out_peers: int = 16
+    allows_private: bool = False
+    limits: ServiceLimits = msgspec.field(default_factory=ServiceLimits)
