@@ -7,7 +7,20 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("vm", "chain", "consensus", "runtime", "genesis", "network", "rpc", "workers", "wallet", "node", "matchstrike")
+ROOMS = (
+    "vm",
+    "chain",
+    "consensus",
+    "runtime",
+    "genesis",
+    "network",
+    "rpc",
+    "workers",
+    "wallet",
+    "node",
+    "simulations",
+    "matchstrike",
+)
 
 
 @cache

@@ -1,0 +1,109 @@
+"""What must hold in every world, looked at while it runs and when it ends.
+
+Safety is looked at after every effect (`FinalityWatch`); that nodes agree and that the chain goes on, at the end, when
+the faults are over. Only honest nodes are held to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.core.effects import Effect, Finalized
+from node.core.machine import Machine
+from runtime.dispatch import InvariantBroken
+from runtime.runtime import check_invariants
+from runtime.storage import Overlay
+from simulations.world import Violation, World
+
+
+class FinalityWatch:
+    """No two honest nodes finalise different blocks at a height, and none finalises one below its last."""
+
+    def __init__(self) -> None:
+        self.finals: dict[int, tuple[bytes, str]] = {}
+        self.heights: dict[str, int] = {}
+
+    def on_effects(self, world: World, name: str, effects: Sequence[Effect]) -> None:
+        """Compare what becomes final with what others finalised.
+
+        Raises:
+            Violation: it is in conflict.
+        """
+        for effect in effects:
+            if not isinstance(effect, Finalized):
+                continue
+            for header in effect.headers:
+                known, who = self.finals.setdefault(header.number, (header.hash, name))
+                if known != header.hash:
+                    raise Violation(f"{name} finalised another block {header.number} than {who}")
+                self.heights[name] = max(self.heights.get(name, 0), header.number)
+
+
+def check_agreement(world: World, *, depth_max: int, lag_max: int = 3) -> None:
+    """Refuse honest nodes that are apart by more than `depth_max` blocks of their best chains.
+
+    Args:
+        depth_max: So many of the newest blocks may differ.
+        lag_max: So many blocks a node may be behind the highest.
+
+    Raises:
+        Violation: two nodes are on different chains, or one is left behind.
+    """
+    machines = _get_machines(world)
+    heads = {name: machine.importer.head.number for name, machine in machines.items()}
+    behind = {name: number for name, number in heads.items() if number < max(heads.values()) - lag_max}
+    if behind:
+        raise Violation(f"left behind at the end: {behind}, the highest node is at {max(heads.values())}")
+    height = max(0, min(heads.values()) - depth_max)
+    hashes = {name: machine.importer.chain.get_hash(height) for name, machine in machines.items()}
+    if len(set(hashes.values())) > 1:
+        shown = {name: None if value is None else value.hex()[:8] for name, value in hashes.items()}
+        raise Violation(f"no agreement on block {height} at the end: {shown}")
+
+
+def check_lives(world: World) -> None:
+    """Refuse a node that does not run at the end.
+
+    Raises:
+        Violation: the sentence says why it does not.
+    """
+    for name, host in world.hosts.items():
+        if not host.is_up:
+            raise Violation(f"{name} does not run at the end: {host.failure}")
+
+
+def check_growth(world: World, *, blocks_min: int, finals_min: int = 0) -> None:
+    """Refuse a chain that stood still.
+
+    Raises:
+        Violation: an honest node's chain is too short, or too little of it is final.
+    """
+    for name, machine in _get_machines(world).items():
+        number, final = machine.importer.head.number, machine.importer.final.number
+        if number < blocks_min:
+            raise Violation(f"{name} has only {number} blocks at the end, at least {blocks_min} were due")
+        if final < finals_min:
+            raise Violation(f"{name} has only {final} final blocks at the end, at least {finals_min} were due")
+
+
+def check_states(world: World) -> None:
+    """Refuse states that break the runtime's invariants (issuance among them).
+
+    Raises:
+        Violation: the sentence says which.
+    """
+    seen: set[bytes] = set()
+    for name, machine in _get_machines(world).items():
+        if machine.importer.head.hash not in seen:
+            seen.add(machine.importer.head.hash)
+            try:
+                check_invariants(Overlay(machine.importer.chain.state), machine.importer.params)
+            except InvariantBroken as broken:
+                raise Violation(f"the state of {name} is broken: {broken}") from broken
+
+
+def _get_machines(world: World) -> dict[str, Machine]:
+    machines = {name: host.machine for name, host in world.honest.items()}
+    if not machines:
+        raise Violation("no honest node runs at the end")
+    return machines

@@ -1,0 +1,100 @@
+"""What happened in a world: every event and effect in one digest, and who mined, what fell out and what became final.
+
+Invariant: equal digests mean equal histories; nothing that depends on the process (addresses, hash order) is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from node.core.effects import BestChanged, BlockImported, Effect, Finalized, StartMining
+
+BYTES_SHOWN = 6
+
+
+class BlockNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A block's birth."""
+
+    number: int
+    parent: bytes
+    miner: str
+    mined_ms: int
+
+
+class Reorg(msgspec.Struct, frozen=True, kw_only=True):
+    """A node left blocks for others."""
+
+    name: str
+    at_ms: int
+    depth: int
+
+
+class History:
+    """The record of one world."""
+
+    def __init__(self, *, is_kept: bool = False) -> None:
+        """Begin empty.
+
+        Args:
+            is_kept: Keep every line, not only their digest.
+        """
+        self.blocks: dict[bytes, BlockNote] = {}
+        self.reorgs: list[Reorg] = []
+        self.finals: dict[str, dict[int, bytes]] = {}
+        self.lines: list[str] | None = [] if is_kept else None
+        self.count = 0
+        self._hash = blake2b(digest_size=32)
+
+    @property
+    def digest(self) -> str:
+        """Hash of all lines so far, hex."""
+        return self._hash.hexdigest()
+
+    def note(self, at_ms: int, name: str, what: object) -> None:
+        """Add a line."""
+        line = f"{at_ms} {name} {describe(what)}\n"
+        self._hash.update(line.encode())
+        self.count += 1
+        if self.lines is not None:
+            self.lines.append(line)
+
+    def note_effect(self, at_ms: int, name: str, effect: Effect) -> None:
+        """Add a line for an effect, and what it says about the chain."""
+        self.note(at_ms, name, effect)
+        match effect:
+            case BlockImported() if effect.origin == "own":
+                self.blocks[effect.hash] = BlockNote(
+                    number=effect.header.number, parent=effect.header.parent_hash, miner=name, mined_ms=at_ms
+                )
+            case BestChanged() if effect.retracted:
+                self.reorgs.append(Reorg(name=name, at_ms=at_ms, depth=len(effect.retracted)))
+            case Finalized():
+                finals = self.finals.setdefault(name, {})
+                finals.update({header.number: header.hash for header in effect.headers})
+
+
+def describe(item: object) -> str:
+    """Return a short text of a record; the same for the same record in every process."""
+    match item:
+        case bytes():
+            return item.hex() if len(item) <= BYTES_SHOWN else f"{blake2b(item, digest_size=BYTES_SHOWN).hexdigest()}"
+        case str() | int() | bool() | float() | None:
+            return str(item)
+        case StartMining():
+            return f"StartMining({item.generation}, {describe(item.job.work_key)})"
+        case BlockImported():
+            return f"BlockImported({item.header.number}, {describe(item.hash)}, {item.origin}, {item.is_best})"
+        case Exception():
+            return f"{type(item).__name__}: {item}"
+        case msgspec.Struct():
+            values = (describe(getattr(item, field)) for field in item.__struct_fields__)
+            return f"{type(item).__name__}({', '.join(values)})"
+        case Mapping():
+            return f"{len(item)} entries"
+        case tuple() | list():
+            return f"[{', '.join(describe(part) for part in item)}]"
+        case _:
+            return type(item).__name__

@@ -1,0 +1,71 @@
+"""An honest node as the world starts it: the real core on a simulated disk, opened as `node.startup` opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from consensus.seal import SealChecker
+from genesis.block import make_genesis_block
+from genesis.chain_spec import ChainSpec
+from node.chain_layout import BlockData
+from node.chain_opening import create_chain, has_chain, open_chain
+from node.core.author import Author
+from node.core.effects import Effect
+from node.core.events import Event
+from node.core.importer import Importer
+from node.core.machine import Machine
+from node.core.mempool import Mempool, PoolLimits
+from node.core.mining_desk import MiningDesk
+from node.core.sealing import Sealing
+from runtime.executive import Runtime
+from simulations.disk import Disk
+
+STATE_WINDOW_BLOCKS = 256
+
+
+class Actor(Protocol):
+    """Whatever takes a node's place: the honest core, or an attacker."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Return what to do about an event, in order."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node finds when it starts.
+
+    Attributes:
+        account: Who earns the rewards; None mines nothing.
+        now_ms: The time as the node's clock has it.
+    """
+
+    name: str
+    spec: ChainSpec
+    disk: Disk
+    check_seal: SealChecker
+    account: bytes | None
+    now_ms: int
+
+
+ActorMaker: TypeAlias = Callable[[Site], Actor]
+
+
+def make_honest_node(site: Site) -> Machine:
+    """Return the core on what the disk holds, or on block 0.
+
+    Raises:
+        StoreError: the disk is full, or what it holds is damaged.
+    """
+    header, state = make_genesis_block(site.spec)
+    if has_chain(site.disk):
+        chain = open_chain(site.disk, genesis_hash=header.hash)
+    else:
+        chain = create_chain(site.disk, BlockData(header=header, extrinsics=(), work_total=0), state)
+    params = site.spec.params
+    runtime = Runtime(params, header.hash)
+    importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)
+    importer.restore_side_blocks()
+    desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
+    return Machine(importer, Mempool(PoolLimits()), desk, now_ms=site.now_ms)

@@ -1,0 +1,143 @@
+"""Stories with faults, each from one seed, and what must be true when they end.
+
+Each lasts some minutes of the world's time, the last of them without faults, so that the nodes can agree again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from simulations.cast import make_plans, make_spec
+from simulations.checks import FinalityWatch, check_agreement, check_growth, check_lives, check_states
+from simulations.faults import plan_crashes, plan_full_disk, plan_partitions
+from simulations.host import NodePlan
+from simulations.wires import Link
+from simulations.world import World
+
+NODES = 5
+DEPTH_MAX = 4
+MINUTE_MS = 60_000
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One story.
+
+    Attributes:
+        begin: Makes the world of a seed, with its faults planned.
+        end: Raises Violation if the world did not end well.
+        length_ms: How long it lasts.
+    """
+
+    name: str
+    summary: str
+    begin: Callable[[int], World]
+    end: Callable[[World], None]
+    length_ms: int
+
+
+def begin_calm(seed: int) -> World:
+    """Nothing happens but blocks."""
+    return _make_world(seed)
+
+
+def begin_crashes(seed: int) -> World:
+    """Any node dies at any event or write, and comes back."""
+    world = _make_world(seed)
+    plan_crashes(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=6_000)
+    return world
+
+
+def begin_partitions(seed: int) -> World:
+    """The network tears in two and heals."""
+    world = _make_world(seed)
+    plan_partitions(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=20_000)
+    return world
+
+
+def begin_loss(seed: int) -> World:
+    """Three of ten messages vanish, and one of ten comes twice."""
+    return _calm_down(_make_world(seed, link=Link(loss=0.3, doubled=0.1)))
+
+
+def begin_latency(seed: int) -> World:
+    """Every message takes two seconds and more."""
+    return _calm_down(_make_world(seed, link=Link(latency_ms=2_000.0, jitter_ms=200.0)))
+
+
+def begin_skew(seed: int) -> World:
+    """Clocks are up to twelve seconds apart, and one jumps."""
+    plans = make_plans(NODES)
+    skews = (0, 6_000, -6_000, 3_000, -3_000)
+    world = _make_world(seed, [replace(plan, skew_ms=skew) for plan, skew in zip(plans, skews, strict=True)])
+    stream = world.chance.get_stream("faults", "skew")
+    host = world.hosts[stream.choice(sorted(world.hosts))]
+    jump_ms = stream.randint(-8_000, 8_000)
+
+    def jump() -> None:
+        host.skew_ms += jump_ms
+
+    world.plan(stream.randint(10_000, 2 * MINUTE_MS), jump)
+    return world
+
+
+def begin_slow_disk(seed: int) -> World:
+    """One disk needs most of a second for each write."""
+    plans = make_plans(NODES)
+    return _make_world(seed, [replace(plans[0], write_ms=800.0), *plans[1:]])
+
+
+def begin_full_disk(seed: int) -> World:
+    """One disk is full for half a minute."""
+    world = _make_world(seed)
+    stream = world.chance.get_stream("faults", "full disk")
+    begin_ms = stream.randint(5_000, MINUTE_MS)
+    plan_full_disk(world, stream.choice(sorted(world.hosts)), begin_ms=begin_ms, end_ms=begin_ms + 30_000)
+    return world
+
+
+def begin_everything(seed: int) -> World:
+    """Crashes, partitions, loss, slow links and skewed clocks at once."""
+    plans = make_plans(NODES)
+    plans = [replace(plan, skew_ms=1_000 * index) for index, plan in enumerate(plans)]
+    world = _make_world(seed, plans, link=Link(loss=0.1, latency_ms=200.0, jitter_ms=200.0, doubled=0.1))
+    _calm_down(world)
+    plan_crashes(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=15_000)
+    plan_partitions(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=30_000)
+    return world
+
+
+def end_well(world: World) -> None:
+    """Everybody runs and agrees, the chain has grown, and the state is sound."""
+    check_lives(world)
+    check_agreement(world, depth_max=DEPTH_MAX)
+    check_growth(world, blocks_min=20)
+    check_states(world)
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    name: Scenario(name=name, summary=(begin.__doc__ or "").strip(), begin=begin, end=end_well, length_ms=length_ms)
+    for name, begin, length_ms in (
+        ("calm", begin_calm, 2 * MINUTE_MS),
+        ("crashes", begin_crashes, 3 * MINUTE_MS),
+        ("partitions", begin_partitions, 3 * MINUTE_MS),
+        ("loss", begin_loss, 3 * MINUTE_MS),
+        ("latency", begin_latency, 3 * MINUTE_MS),
+        ("skew", begin_skew, 3 * MINUTE_MS),
+        ("slow-disk", begin_slow_disk, 3 * MINUTE_MS),
+        ("full-disk", begin_full_disk, 3 * MINUTE_MS),
+        ("everything", begin_everything, 3 * MINUTE_MS),
+    )
+}
+
+
+def _make_world(seed: int, plans: list[NodePlan] | None = None, *, link: Link | None = None) -> World:
+    return World(seed, make_spec(), plans or make_plans(NODES), link=link, observers=(FinalityWatch(),))
+
+
+def _calm_down(world: World) -> World:
+    """Let the links be good in the last minute."""
+    world.plan(2 * MINUTE_MS, lambda: world.peering.wires.set_link(Link()))
+    return world

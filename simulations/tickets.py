@@ -1,0 +1,130 @@
+"""Who finds a winning ticket when: by the real engine on small chains, or by a model with the same statistics.
+
+A ticket wins with probability target * weight / 2^256, whatever came before. So the time to a winning ticket of a miner
+with a given power is exponential, and a new template changes nothing about the time that is still to wait. The model
+draws this time; its seal is a keyed hash that only the world's lottery makes, checked where a node re-runs strikes.
+Weight, target, timestamps and fork choice are the real code in both.
+
+Terms:
+    power: gas per millisecond that a miner runs.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b, shake_128
+from typing import Protocol
+
+import msgspec
+
+from chain.header import Header
+from chain.params import WorkParams
+from consensus.context import WorkContext
+from consensus.core_problem import compute_core_gas
+from consensus.digest import WorkSeal, read_author, read_seal, read_work
+from consensus.errors import WrongCoreShots
+from consensus.seal import CheckedHeader, check_seal
+from consensus.ticket import TicketJob, make_ticket_job, search_tickets
+from consensus.work import compute_block_work, compute_seed, compute_shots_bytes, compute_ticket
+from simulations.chance import Chance
+
+TICKETS_PER_DRAW = 64
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True):
+    """What a miner finds next.
+
+    Attributes:
+        delay_ms: When.
+        seal: The winning ticket; None if the search goes on.
+        next_index: Where the search goes on.
+    """
+
+    delay_ms: float
+    seal: WorkSeal | None
+    next_index: int
+
+
+class Lottery(Protocol):
+    """Decides who finds a ticket when, and proves it."""
+
+    def check_seal(self, header: Header, context: WorkContext, params: WorkParams) -> CheckedHeader:
+        """Return the header with its ticket proven, or raise InvalidBlock."""
+
+    def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
+        """Return what a miner finds next for a job, from the ticket `start` on."""
+
+
+class RealLottery:
+    """Runs every strike."""
+
+    def __init__(self, chance: Chance) -> None:
+        """Need no chance: the strikes decide."""
+
+    def check_seal(self, header: Header, context: WorkContext, params: WorkParams) -> CheckedHeader:
+        """Return the header with its ticket re-run."""
+        return check_seal(header, context, params)
+
+    def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
+        """Return what a miner finds among the next tickets."""
+        result = search_tickets(job, start, TICKETS_PER_DRAW)
+        delay_ms = result.tickets * compute_job_gas(job) / power
+        return Draw(delay_ms=delay_ms, seal=result.win, next_index=start + result.tickets)
+
+
+class ModelLottery:
+    """Draws the time to a winning ticket, and seals with a secret of the world."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._secret = chance.get_stream("lottery", "secret").randbytes(32)
+
+    def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
+        """Return when a miner finds a winning ticket."""
+        stream = self._chance.get_stream("lottery", miner)
+        delay_ms = stream.expovariate(power / compute_mean_gas(job))
+        return Draw(delay_ms=delay_ms, seal=self.make_seal(job, stream.getrandbits(63)), next_index=0)
+
+    def make_seal(self, job: TicketJob, index: int) -> WorkSeal:
+        """Return the seal that says that the lottery gave this ticket."""
+        mark = job.work_key + index.to_bytes(8, "little")
+        size = compute_shots_bytes(job.pool.problem.n, job.shots) if job.pool is not None else 0
+        pool_shots = shake_128(b"model pool" + mark).digest(size)
+        core_hash = blake2b(b"model core" + mark + pool_shots, digest_size=32, key=self._secret).digest()
+        return WorkSeal(index=index, core_hash=core_hash, pool_shots=pool_shots)
+
+    def check_seal(self, header: Header, context: WorkContext, params: WorkParams) -> CheckedHeader:
+        """Return the header if its seal comes from this lottery.
+
+        Raises:
+            WrongCoreShots: it does not.
+        """
+        job = make_ticket_job(header, context, params)
+        seal, work = read_seal(header), read_work(header)
+        expected = self.make_seal(job, seal.index)
+        if seal != expected:
+            raise WrongCoreShots(expected.core_hash, seal.core_hash)
+        ticket = compute_ticket(compute_seed(job.work_key, seal.index), seal.core_hash, seal.pool_shots) % job.limit
+        return CheckedHeader(
+            header=header,
+            author=read_author(header),
+            work=work,
+            seal=seal,
+            ticket=ticket,
+            block_work=compute_block_work(work.target),
+        )
+
+
+def compute_job_gas(job: TicketJob) -> int:
+    """Return the gas of one ticket: its weight."""
+    core_gas = compute_core_gas(job.core_seed, job.core_qubits, job.shots)
+    return job.repeats * core_gas + (job.pool.gas if job.pool is not None else 0)
+
+
+def compute_mean_gas(job: TicketJob) -> float:
+    """Return the mean gas to a winning ticket."""
+    return compute_job_gas(job) * 2.0**256 / job.limit
+
+
+def compute_total_power(params: WorkParams) -> float:
+    """Return the power of all miners together that makes a block each block target at the initial target."""
+    return params.ticket_gas_max * params.target_initial_divisor / params.block_target_ms

@@ -1,0 +1,214 @@
+"""A whole network in one thread: many node cores, one clock, one seed.
+
+`World(seed, ...)` starts every node; `run` lets the time pass; `plan` makes something happen at a time; `kill`,
+`start`, the wires' `split` and `heal` and the hosts' own fields are the faults. The cores are those that the real
+node drives.
+
+Invariants: the same seed and the same plans give the same history, byte for byte, in every process; an observer that
+finds a rule broken ends the run with a Violation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from chain.store import StoreError
+from genesis.chain_spec import ChainSpec
+from network.port import (
+    Disconnect,
+    JudgeGossip,
+    NetworkEvent,
+    Publish,
+    Punish,
+    SendAnswer,
+    SendNotice,
+    SendRequest,
+)
+from node.core.effects import ContinueSync, Effect, StartMining, StopMining
+from node.core.events import Event, ExtrinsicReceived, SyncStep, Tick, TicketFound
+from simulations.agenda import Action, Agenda
+from simulations.chance import Chance
+from simulations.disk import PowerCut
+from simulations.history import History
+from simulations.honest import Site
+from simulations.host import Host, NodePlan
+from simulations.peering import Peering
+from simulations.tickets import Draw, Lottery, ModelLottery, compute_total_power
+from simulations.wires import Link
+
+BEGIN_MS = 1_800_000_000_000
+TICK_MS = 200
+COMMANDS = (SendNotice, SendRequest, SendAnswer, Publish, JudgeGossip, Punish, Disconnect)
+
+
+class Violation(Exception):
+    """Something happened that must not; the message says what."""
+
+
+class Observer(Protocol):
+    """Watches a world for what must not happen."""
+
+    def on_effects(self, world: World, name: str, effects: Sequence[Effect]) -> None:
+        """Look at what a node does.
+
+        Raises:
+            Violation: it must not do that.
+        """
+
+
+class World:
+    """Nodes, their network and their time."""
+
+    def __init__(
+        self,
+        seed: int,
+        spec: ChainSpec,
+        plans: Iterable[NodePlan],
+        *,
+        link: Link | None = None,
+        lottery: Callable[[Chance], Lottery] = ModelLottery,
+        observers: Sequence[Observer] = (),
+        is_kept: bool = False,
+    ) -> None:
+        """Start all nodes.
+
+        Args:
+            link: What the links are like.
+            lottery: Makes what decides who finds tickets.
+            is_kept: Keep every line of the history.
+        """
+        self.seed = seed
+        self.spec = spec
+        self.chance = Chance(seed)
+        self.agenda = Agenda(BEGIN_MS)
+        self.history = History(is_kept=is_kept)
+        self.lottery = lottery(self.chance)
+        self.peering = Peering(self.agenda, self.chance, link or Link(), self._deliver)
+        self.total_power = compute_total_power(spec.params.work)
+        self.observers = tuple(observers)
+        self.hosts = {plan.name: Host(plan, self.agenda, self._perform) for plan in plans}
+        self._searches: dict[str, int] = {}
+        for name, host in self.hosts.items():
+            host.on_death = self._on_death
+            self.start(name)
+
+    @property
+    def now_ms(self) -> int:
+        """The world's time since its beginning."""
+        return self.agenda.now_ms - BEGIN_MS
+
+    @property
+    def honest(self) -> dict[str, Host]:
+        """The hosts of honest nodes that run now."""
+        return {name: host for name, host in self.hosts.items() if host.plan.is_honest and host.is_up}
+
+    def run(self, until_ms: int) -> None:
+        """Let the time pass until so long after the beginning."""
+        while self.agenda.step(BEGIN_MS + until_ms):
+            pass
+
+    def plan(self, at_ms: int, action: Action) -> None:
+        """Let something happen so long after the beginning."""
+        self.agenda.plan(BEGIN_MS + at_ms, action)
+
+    def submit(self, name: str, raw: bytes) -> None:
+        """Give a node an extrinsic, as its RPC would."""
+        self.hosts[name].receive(ExtrinsicReceived(raw=raw))
+
+    # Lives
+
+    def start(self, name: str) -> None:
+        """Start a node on what its disk holds; a node whose disk refuses stays down."""
+        host = self.hosts[name]
+        if host.is_up:
+            return
+        site = Site(
+            name=name,
+            spec=self.spec,
+            disk=host.disk,
+            check_seal=self.lottery.check_seal,
+            account=host.plan.account,
+            now_ms=host.now_ms,
+        )
+        try:
+            actor = host.plan.maker(site)
+        except (StoreError, PowerCut) as failure:
+            host.failure = failure
+            self._note(name, failure)
+            return
+        host.begin(actor)
+        self._note(name, "starts")
+        self.peering.join(name, host.plan.wishes)
+        self._tick(host)
+
+    def kill(self, name: str, *, is_tail_lost: bool = True) -> None:
+        """End a node's process at once."""
+        host = self.hosts[name]
+        if not host.is_up:
+            return
+        self._note(name, host.failure or "is killed")
+        host.end()
+        self._searches.pop(name, None)
+        if is_tail_lost:
+            host.disk.lose_tail()
+        self.peering.leave(name)
+
+    def _on_death(self, name: str) -> None:
+        self.kill(name)
+
+    def _tick(self, host: Host) -> None:
+        host.receive(Tick())
+        self.agenda.plan(self.agenda.now_ms + TICK_MS, host.make_in_life(lambda: self._tick(host)))
+
+    # Effects
+
+    def _deliver(self, name: str, event: NetworkEvent) -> None:
+        self.hosts[name].receive(event)
+
+    def _perform(self, name: str, event: Event, effects: list[Effect]) -> None:
+        if not effects and isinstance(event, Tick):
+            return
+        self._note(name, event)
+        for effect in effects:
+            self.history.note_effect(self.now_ms, name, effect)
+            match effect:
+                case StartMining():
+                    self._search(self.hosts[name], effect)
+                case StopMining():
+                    self._searches.pop(name, None)
+                case ContinueSync():
+                    self.hosts[name].receive(SyncStep())
+                case command if isinstance(command, COMMANDS):
+                    self.peering.perform(name, command)
+                case _:
+                    pass
+        if effects and self.hosts[name].plan.is_honest:
+            for observer in self.observers:
+                observer.on_effects(self, name, effects)
+
+    def _search(self, host: Host, order: StartMining) -> None:
+        self._searches[host.plan.name] = order.generation
+        self._draw(host, order, 0)
+
+    def _draw(self, host: Host, order: StartMining, start: int) -> None:
+        power = host.plan.power * self.total_power
+        if power <= 0:
+            return
+        draw = self.lottery.draw(order.job, host.plan.name, power, start)
+
+        def end() -> None:
+            if self._searches.get(host.plan.name) == order.generation:
+                self._on_draw(host, order, draw)
+
+        self.agenda.plan(self.agenda.now_ms + max(1, round(draw.delay_ms)), host.make_in_life(end))
+
+    def _on_draw(self, host: Host, order: StartMining, draw: Draw) -> None:
+        if draw.seal is None:
+            self._draw(host, order, draw.next_index)
+        else:
+            self._searches.pop(host.plan.name)
+            host.receive(TicketFound(generation=order.generation, seal=draw.seal))
+
+    def _note(self, name: str, what: object) -> None:
+        self.history.note(self.now_ms, name, what)
