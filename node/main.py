@@ -18,6 +18,7 @@ from node.chain_commands import (
 from node.failures import explain_failures
 from node.keys_command import key
 from node.log_format import parse_log_filters, set_up_logs
+from node.ports import check_ports
 from node.run_config import make_run_config
 from node.run_options import add_run_options, add_shared_options
 from workers.kernel_cache import set_kernel_cache
@@ -38,6 +39,7 @@ def main(context: click.Context, /, **options: object) -> None:
     with explain_failures():
         config = make_run_config(options)
         set_up_logs(parse_log_filters(config.shared.log), is_detailed=config.shared.detailed_log_output)
+        check_ports(config)
         # imported here because it loads the whole node, which no subcommand's help needs
         from node.app import run
 

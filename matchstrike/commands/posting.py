@@ -9,7 +9,8 @@ import msgspec
 from rich.progress import Progress
 
 from matchstrike.commands.failure import CommandFailed
-from matchstrike.commands.session import console, not_found
+from matchstrike.commands.regular_file import read_regular_file
+from matchstrike.commands.session import console
 from vm.formats import read_problem
 from vm.local_search import search_locally
 from vm.order import EFFORT_DEFAULT, OrderProgress, anneal_order, compute_live_profile
@@ -61,12 +62,7 @@ def load_problem(path: Path) -> ProblemFile:
     Raises:
         CommandFailed: no such file (5), or it is no problem file (1).
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise not_found(f"there is no file {path}") from error
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}") from error
+    data = read_regular_file(path)
     try:
         return read_problem(data, name=path.name)
     except InvalidProblemFile as error:

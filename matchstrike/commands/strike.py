@@ -10,7 +10,8 @@ from rich.progress import Progress
 
 from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import ORDER_SEED, load_problem
-from matchstrike.commands.session import console, emit, not_found, output_option
+from matchstrike.commands.regular_file import read_regular_file
+from matchstrike.commands.session import console, emit, output_option
 from matchstrike.commands.strike_report import StrikeRun, strike_to_json, strike_to_text
 from matchstrike.commands.strike_ticket import ticket
 from vm.law import DEPTH_MAX, AngleLaw, InvalidLaw, check_law, compute_law
@@ -179,13 +180,7 @@ def load_order(path: Path, n: int) -> tuple[int, ...]:
 
 def _load_json(path: Path, key: str) -> object:
     """Return what a JSON file holds, under `key` if it is the output of a replay."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(FILE_BYTES_MAX)
-    except FileNotFoundError as error:
-        raise not_found(f"there is no file {path}") from error
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}", FAILED) from error
+    raw = read_regular_file(path, bytes_max=FILE_BYTES_MAX)
     try:
         data: object = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -12,12 +12,14 @@ import click
 from chain.ss58 import PREFIX_SUBSTRATE, InvalidAddress, encode_address
 from matchstrike.commands.failure import KEY, CommandFailed
 from matchstrike.commands.keyring import guard, keys_option, password_option, read_password, unlock_account
+from matchstrike.commands.regular_file import read_regular_file
 from matchstrike.commands.session import emit, output_option
 from matchstrike.commands.wallet_chain import balance, transfer
 from matchstrike.commands.wallet_tx import tx
 from rpc.api import Json
 from wallet.accounts import DEV_NAMES, Account, AccountFolder, AskPassword
 
+SECRET_BYTES_MAX = 1 << 20
 _WARNING = "Write the phrase down and keep it safe: it is shown this once, and whoever has it has the money."
 _OPEN_WARNING = "The secret lies open in the file: use this account on test networks only."
 
@@ -183,12 +185,12 @@ def _read_secret(source: str | None, uri: str | None, password_file: Path | None
     if uri is not None:
         return uri.encode(errors="surrogateescape")
     if source == "-":
-        return sys.stdin.buffer.read(1 << 20)
+        return sys.stdin.buffer.read(SECRET_BYTES_MAX)
     if source is not None:
         try:
-            return Path(source).read_bytes()
-        except (OSError, ValueError) as error:
-            raise CommandFailed(f"cannot read {source}: {error}", KEY) from None
+            return read_regular_file(Path(source), bytes_max=SECRET_BYTES_MAX)
+        except CommandFailed as error:
+            raise CommandFailed(str(error), KEY) from None
     if not sys.stdin.isatty():
         raise CommandFailed("a phrase is needed: give FILE, or - to read stdin", KEY)
     typed: str = click.prompt("Phrase or secret URI", hide_input=True, err=True)

@@ -93,6 +93,7 @@ def test_what_keeps_a_node_from_starting_is_said_in_one_sentence(tmp_path: Path)
         node.stop()
     check_failure(locked.returncode, locked.stderr, "is in use", "Error: ")
     check_failure(taken.returncode, taken.stderr, f"port {port} cannot be used", "--rpc-port")
+    assert b"Database" not in taken.stderr, "the port is tried before the long part of the start"
     check_failure(purge.returncode, purge.stderr, "is in use")
     missing = run_command("--chain", str(tmp_path / "nothing.json"))
     check_failure(missing.returncode, missing.stderr, "neither a preset")

@@ -5,11 +5,13 @@ Always: the exit code of the kind of failure, one sentence on stderr, nothing on
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from matchstrike.commands.failure import FAILED, KEY, NOT_FOUND, TIMED_OUT, UNREACHABLE, USAGE
+from matchstrike.commands.regular_file import FILE_BYTES_MAX
 from tests.support.command_line import SILENCE, Done, run_command, serve_replies
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -118,6 +120,36 @@ def test_a_malformed_problem_file_is_refused_with_its_place(tmp_path: Path, data
     done = run_command("problem", "post", "bad", "--bounty", "1", "--from", "bob", *NOWHERE)
     check_refusal(done, FAILED, "bad")
     assert hint.lower() in done.err.lower(), done.err
+
+
+REPLAY = ("strike", "replay", CUBIC, "--depth", "1", "--seed", SEED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param(("problem", "post", "pipe", "--bounty", "1", "--from", "bob", *NOWHERE), FAILED, id="problem"),
+        pytest.param(("strike", "replay", "pipe", "--depth", "1", "--seed", SEED), FAILED, id="strike"),
+        pytest.param((*REPLAY, "--law", "pipe"), FAILED, id="law"),
+        pytest.param((*REPLAY, "--order", "pipe"), FAILED, id="order"),
+        pytest.param(("wallet", "import", "mine", "pipe"), KEY, id="key"),
+    ],
+)
+def test_a_pipe_without_a_writer_is_refused_and_not_waited_for(
+    tmp_path: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    """A file that a person names is read whole, so it must have an end."""
+    os.mkfifo(tmp_path / "pipe")
+    check_refusal(run_command(*arguments), code, "pipe is no regular file")
+
+
+def test_a_device_without_an_end_and_a_file_that_is_too_large_are_refused(tmp_path: Path) -> None:
+    """The large one is a hole on the disk; one byte more than is ever read."""
+    post = ("--bounty", "1", "--from", "bob", *NOWHERE)
+    check_refusal(run_command("problem", "post", "/dev/zero", *post), FAILED, "/dev/zero is no regular file")
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(FILE_BYTES_MAX + 1)
+    check_refusal(run_command("problem", "post", "large", *post), FAILED, "large has more than 33554432 bytes")
 
 
 @pytest.mark.parametrize(
