@@ -22,7 +22,6 @@ class WorkParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         target_initial_divisor: Block 1's target is the largest target divided by this.
         target_fixed: True fixes every block's target at the largest (manual sealing, tests).
         ahead_ms_max: A block further in the future is queued.
-        final_depth: A block is final when so many blocks stand on it, until voting exists.
     """
 
     core_qubits: int = 14
@@ -35,7 +34,6 @@ class WorkParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     target_initial_divisor: int = 100
     target_fixed: bool = False
     ahead_ms_max: int = 15_000
-    final_depth: int = 2
 
 
 class MoneyParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +42,7 @@ class MoneyParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         fee_burn_ppb: Share of each fee that is burnt; the rest goes to the block's author.
         reward_decay_ppb: The block reward of height h is initial * (1 - decay/1e9)^h, by integer steps per era.
-        validator_share_ppb: Share of the block issuance kept for validators; not issued while nobody votes.
+        validator_share_ppb: Share of the block issuance kept for validators; issued to those whose votes are included.
     """
 
     existential_deposit_planck: int = UNIT_PLANCK // 1000
@@ -77,6 +75,46 @@ class ProblemParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lifetime_blocks_max: int = 1_000_000
 
 
+class FinalityParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Checkpoints and votes.
+
+    Attributes:
+        checkpoint_blocks: Every block whose height is a multiple of this is a checkpoint.
+        vote_depth: So many blocks must stand on a checkpoint before an honest validator votes for it.
+        unattended_depth: While nobody validates, a block is final when so many blocks stand on it.
+        leak_after_checkpoints: So many checkpoints without a final one are forgiven before absent stake leaks.
+        leak_quotient: A checkpoint missed costs `stake * checkpoints since the final one / leak_quotient`.
+        includer_share_ppb: Share of a vote's reward that goes to the author who includes it.
+        finder_share_ppb: Share of slashed stake that goes to the author who includes the evidence.
+    """
+
+    checkpoint_blocks: int = 5
+    vote_depth: int = 0
+    unattended_depth: int = 2
+    leak_after_checkpoints: int = 4
+    leak_quotient: int = 256
+    includer_share_ppb: int = 125_000_000
+    finder_share_ppb: int = 50_000_000
+
+
+class StakingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bonds and validators.
+
+    Attributes:
+        bond_min_planck: The least that an account bonds, and that a validator keeps bonded.
+        validators_max: Validators of a set, those with the most stake.
+        candidates_max: Accounts that may stand for the next set; more stake displaces the least.
+        unbonding_blocks: So long unbonded stake can still be slashed, from when it counts in no set any more.
+        evidence_blocks: So many blocks after its later target a violation may be reported.
+    """
+
+    bond_min_planck: int = 100 * UNIT_PLANCK
+    validators_max: int = 64
+    candidates_max: int = 256
+    unbonding_blocks: int = 400
+    evidence_blocks: int = 300
+
+
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a chain spec fixes beside the genesis state."""
 
@@ -90,6 +128,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     money: MoneyParams = MoneyParams()
     block: BlockParams = BlockParams()
     problem: ProblemParams = ProblemParams()
+    finality: FinalityParams = FinalityParams()
+    staking: StakingParams = StakingParams()
 
     @staticmethod
     def tiny() -> Params:

@@ -1,31 +1,32 @@
-"""Which chain is best, and how deep a block must lie to be final.
+"""Which chain is best.
 
-Invariant: the best block changes only for strictly more work, so the one seen first wins a tie.
+Terms:
+    rank: what a chain is judged by, from the state after its newest block and the work of all its blocks.
+
+Invariant: the best block changes only for a higher rank, so the one seen first wins a tie.
+
+Source: Buterin, Griffith, arXiv:1710.09437, section "fork choice rule"; EIP-1011.
 """
 
 from __future__ import annotations
 
-from chain.params import WorkParams
+import msgspec
 
 
-def is_better(candidate_work: int, best_work: int) -> bool:
-    """Return whether a chain with `candidate_work` replaces the best one, which was seen first.
+class ChainRank(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """What a chain is judged by; the fields in the order of their weight.
 
-    Args:
-        candidate_work: Sum of `compute_block_work` over the fully checked blocks of the candidate.
-        best_work: The same of the present best chain.
+    Attributes:
+        justified_height: Height of the highest checkpoint that is justified in the state after its newest block.
+        work_total: Sum of `compute_block_work` over its blocks, each fully checked.
     """
-    # SPEC WRK-16: The best chain MUST be the one with the most work, on a tie the one seen first.
-    return candidate_work > best_work
+
+    justified_height: int
+    work_total: int
 
 
-def compute_final_height(best_height: int, params: WorkParams) -> int:
-    """Return the height of the highest final block on the best chain; genesis is always final."""
-    # SPEC WRK-17: Until voting exists, a block of the best chain MUST count as final when final_depth blocks stand on
-    # it.
-    return max(0, best_height - params.final_depth)
-
-
-def is_final(height: int, best_height: int, params: WorkParams) -> bool:
-    """Return whether the block at `height` of the best chain is final."""
-    return height <= compute_final_height(best_height, params)
+def is_better(candidate: ChainRank, best: ChainRank) -> bool:
+    """Return whether a chain replaces the best one, which was seen first."""
+    # SPEC WRK-16: The best chain MUST be the one with the highest justified checkpoint, of these the one with the most
+    # work, on a tie the one seen first.
+    return candidate > best

@@ -1,8 +1,8 @@
 """Chain specs: the JSON that says what a chain is, plain for people and raw for machines.
 
 Terms:
-    plain: `genesis.runtimeGenesis.patch` names endowed accounts. raw: `genesis.raw.top` is the whole state of
-        block 0. Both make the same block 0.
+    plain: `genesis.runtimeGenesis.patch` names endowed accounts and validators. raw: `genesis.raw.top` is the whole
+        state of block 0. Both make the same block 0.
     params: the project's own field beside Substrate's; its hash is in the state, so it is part of the genesis hash.
 
 Invariants: unknown fields are refused; the raw form of a plain spec has the same genesis hash.
@@ -47,10 +47,17 @@ class BalancesPatch(_Record, frozen=True, kw_only=True):
     balances: tuple[tuple[str, int | str], ...] = ()
 
 
+class StakingPatch(_Record, frozen=True, kw_only=True):
+    """Who validates from block 1 on: the address that bonds, its vote key as 0x hex, and the amount in planck."""
+
+    validators: tuple[tuple[str, str, int | str], ...] = ()
+
+
 class GenesisPatch(_Record, frozen=True, kw_only=True):
     """What is said on top of the defaults."""
 
     balances: BalancesPatch = BalancesPatch()
+    staking: StakingPatch = StakingPatch()
 
 
 class RuntimeGenesis(_Record, frozen=True, kw_only=True):
@@ -149,8 +156,12 @@ def build_state(spec: ChainSpec) -> dict[bytes, bytes]:
     assert spec.genesis.runtime_genesis is not None
     patch = spec.genesis.runtime_genesis.patch
     rows = tuple((_read_account(text, spec.params), _read_amount(amount)) for text, amount in patch.balances.balances)
+    validators = tuple(
+        (_read_account(text, spec.params), _read_hex(key), _read_amount(amount))
+        for text, key, amount in patch.staking.validators
+    )
     try:
-        return build_genesis_state(spec.params, GenesisConfig(balances=rows))
+        return build_genesis_state(spec.params, GenesisConfig(balances=rows, validators=validators))
     except InvalidGenesis as error:
         raise InvalidChainSpec(str(error)) from error
 
@@ -169,6 +180,11 @@ def format_chain_spec(spec: ChainSpec) -> bytes:
 def make_endowment(public: bytes, amount: int, params: Params) -> tuple[str, int]:
     """Return one row of the plain form's balances."""
     return encode_address(public, params.ss58_prefix), amount
+
+
+def make_validator(public: bytes, vote_key: bytes, amount: int, params: Params) -> tuple[str, str, int]:
+    """Return one row of the plain form's validators."""
+    return encode_address(public, params.ss58_prefix), f"0x{vote_key.hex()}", amount
 
 
 def _read_raw_state(spec: ChainSpec, raw: RawGenesis) -> dict[bytes, bytes]:

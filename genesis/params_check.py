@@ -32,7 +32,6 @@ _WORK: Ranges = {
     "half_life_ms": (1, 2**40),
     "target_initial_divisor": (1, 2**128),
     "ahead_ms_max": (0, 2**40),
-    "final_depth": (1, 100_000),  # 0 would put payouts into a block that has begun
 }
 _MONEY: Ranges = {
     "existential_deposit_planck": (1, 2**100),
@@ -60,6 +59,24 @@ _PROBLEM: Ranges = {
 }
 
 
+_FINALITY: Ranges = {
+    "checkpoint_blocks": (2, 10_000),  # votes are included between two checkpoints
+    "vote_depth": (0, 10_000),
+    "unattended_depth": (1, 100_000),  # 0 would make a block final that has begun
+    "leak_after_checkpoints": (1, U32_MAX),
+    "leak_quotient": (1, U32_MAX),
+    "includer_share_ppb": (0, BILLION),
+    "finder_share_ppb": (0, BILLION),
+}
+_STAKING: Ranges = {
+    "bond_min_planck": (1, 2**100),
+    "validators_max": (1, 1_024),
+    "candidates_max": (1, 4_096),
+    "unbonding_blocks": (2, 2**31),
+    "evidence_blocks": (1, 2**31),
+}
+
+
 def find_bad_number(params: Params) -> str | None:
     """Return in words which number is out of its range, None if none is."""
     groups: tuple[tuple[str, msgspec.Struct, Ranges], ...] = (
@@ -68,13 +85,15 @@ def find_bad_number(params: Params) -> str | None:
         ("money.", params.money, _MONEY),
         ("block.", params.block, _BLOCK),
         ("problem.", params.problem, _PROBLEM),
+        ("finality.", params.finality, _FINALITY),
+        ("staking.", params.staking, _STAKING),
     )
     for prefix, record, ranges in groups:
         for name, (lowest, highest) in ranges.items():
             value = getattr(record, name)
             if not lowest <= value <= highest:
                 return f"params.{prefix}{name} is {value}, but must be {lowest} to {highest}"
-    return _find_bad_work(params.work)
+    return _find_bad_work(params.work) or _find_bad_staking(params)
 
 
 def _find_bad_work(work: WorkParams) -> str | None:
@@ -83,4 +102,18 @@ def _find_bad_work(work: WorkParams) -> str | None:
     core_gas = compute_core_gas(bytes(32), work.core_qubits, work.shots)
     if core_gas > work.ticket_gas_max:
         return f"params.work.ticket_gas_max is {work.ticket_gas_max}, but a core strike alone takes {core_gas} gas"
+    return None
+
+
+def _find_bad_staking(params: Params) -> str | None:
+    finality, staking = params.finality, params.staking
+    if finality.vote_depth > finality.checkpoint_blocks - 2:
+        return (
+            f"params.finality.vote_depth is {finality.vote_depth}, which leaves no block for votes:"
+            f" at most {finality.checkpoint_blocks - 2} at a checkpoint every {finality.checkpoint_blocks} blocks"
+        )
+    if staking.candidates_max < staking.validators_max:
+        return "params.staking.candidates_max is smaller than validators_max"
+    if staking.unbonding_blocks <= staking.evidence_blocks:
+        return "params.staking.unbonding_blocks must exceed evidence_blocks, or stake is gone before it can be slashed"
     return None

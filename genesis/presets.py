@@ -1,7 +1,8 @@
 """The chain specs that come with the node: development, local and testnet.
 
 Terms:
-    development accounts: //Alice to //Ferdie and their //stash, whose secrets everybody knows.
+    development accounts: //Alice to //Ferdie and their //stash, whose secrets everybody knows. //Alice//stash bonds and
+        votes with the key of //Alice, and so on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chain.ed25519 import public_of
-from chain.params import UNIT_PLANCK, Params, WorkParams
+from chain.params import UNIT_PLANCK, FinalityParams, Params, StakingParams, WorkParams
 from chain.secret_uri import derive_seed
 from genesis.chain_spec import (
     BalancesPatch,
@@ -22,12 +23,16 @@ from genesis.chain_spec import (
     GenesisPatch,
     InvalidChainSpec,
     RuntimeGenesis,
+    StakingPatch,
     make_endowment,
+    make_validator,
     read_chain_spec,
 )
 
 DEVELOPMENT_NAMES = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
+LOCAL_VALIDATORS = ("Alice", "Bob", "Charlie", "Dave")
 ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
+BOND_PLANCK = 10_000 * UNIT_PLANCK
 # A tenth of a block target on one core, so that cubic graphs of 100 spins may be struck; block 1 takes about 3 s.
 DEVELOPMENT_WORK = WorkParams(ticket_gas_max=6_000_000_000, target_initial_divisor=8)
 
@@ -38,15 +43,16 @@ def make_development() -> ChainSpec:
 
 
 def make_local() -> ChainSpec:
-    """Return the chain of a few nodes on one machine: final a little deeper, since nodes may be apart for some blocks.
-
-    That also gives it another block 0 than `--dev`, so that nothing signed for one is valid on the other.
-    """
-    return _make_spec("Local Testnet", "local", "Local", Params(work=replace(DEVELOPMENT_WORK, final_depth=6)))
+    """Return the chain of a few nodes on one machine: //Alice//stash to //Dave//stash validate from the beginning."""
+    params = Params(work=DEVELOPMENT_WORK)
+    return _make_spec("Local Testnet", "local", "Local", params, validators=LOCAL_VALIDATORS)
 
 
 def make_testnet() -> ChainSpec:
-    """Return the public test chain: a larger core problem, slower and deeper blocks."""
+    """Return the public test chain: a larger core problem, slower blocks, stake that waits for weeks.
+
+    It begins without validators; until somebody bonds, a block is final after an hour.
+    """
     work = WorkParams(
         core_qubits=18,
         ticket_gas_max=30_000_000_000,
@@ -54,9 +60,19 @@ def make_testnet() -> ChainSpec:
         target_initial_divisor=40,
         block_target_ms=15_000,
         half_life_ms=600_000,
-        final_depth=20,
     )
-    return _make_spec("Matchstrike Testnet", "testnet", "Live", Params(work=work))
+    finality = FinalityParams(
+        checkpoint_blocks=20,
+        vote_depth=4,
+        unattended_depth=240,
+        leak_quotient=2**24,  # halves the stake of absent validators in 17 days
+    )
+    two_weeks = 80_640
+    staking = StakingParams(
+        bond_min_planck=1_000 * UNIT_PLANCK, unbonding_blocks=2 * two_weeks, evidence_blocks=two_weeks
+    )
+    params = Params(work=work, finality=finality, staking=staking)
+    return _make_spec("Matchstrike Testnet", "testnet", "Live", params)
 
 
 def make_sealing(spec: ChainSpec) -> ChainSpec:
@@ -97,9 +113,15 @@ def get_development_accounts() -> Mapping[str, bytes]:
     return {uri: public_of(derive_seed(uri)) for uri in uris}
 
 
-def _make_spec(name: str, chain_id: str, chain_type: str, params: Params) -> ChainSpec:
-    rows = tuple(make_endowment(public, ENDOWMENT_PLANCK, params) for public in get_development_accounts().values())
-    patch = GenesisPatch(balances=BalancesPatch(balances=rows))
+def _make_spec(
+    name: str, chain_id: str, chain_type: str, params: Params, *, validators: tuple[str, ...] = ()
+) -> ChainSpec:
+    accounts = get_development_accounts()
+    rows = tuple(make_endowment(public, ENDOWMENT_PLANCK, params) for public in accounts.values())
+    bonds = tuple(
+        make_validator(accounts[f"//{who}//stash"], accounts[f"//{who}"], BOND_PLANCK, params) for who in validators
+    )
+    patch = GenesisPatch(balances=BalancesPatch(balances=rows), staking=StakingPatch(validators=bonds))
     return ChainSpec(
         name=name,
         id=chain_id,

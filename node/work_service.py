@@ -20,8 +20,8 @@ from node.state_access import get_plain_state
 from node.work_answers import describe_status, describe_template, replay_ticket
 from rpc.api import Json
 from rpc.errors import INVALID_WORK, UNKNOWN_BLOCK, RpcError, invalid_params
+from runtime.issuance import compute_miner_reward
 from runtime.pallets.problems import RECORDS
-from runtime.pallets.work import compute_miner_reward
 from runtime.storage import Overlay
 
 

@@ -27,6 +27,7 @@ from runtime.environment import FINALIZATION, BlockFacts, Environment
 from runtime.event_bytes import encode_events
 from runtime.limits import PerClassWeight, compute_normal_bytes_max, compute_normal_weight_max
 from runtime.outcomes import ApplyOutcome, BlockOutcome
+from runtime.pallets.finality import STATUS
 from runtime.pallets.system import BLOCK_WEIGHT, EVENT_COUNT, EVENTS, EXTRINSIC_COUNT, ExtrinsicFailed, ExtrinsicSuccess
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, charge, compute_fee, settle
 from runtime.runtime import PALLETS, CallEntry, get_calls, make_dispatch_error
@@ -114,6 +115,7 @@ class BlockExecution:
             event_rows=tuple(env.events),
             extrinsic_results=tuple(self._results),
             weight=self._weight_normal + self._weight_mandatory,
+            finality=STATUS.get(state),
         )
 
     def _apply_inherent(self, entry: CallEntry, arguments: tuple[object, ...]) -> ApplyOutcome:

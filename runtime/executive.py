@@ -8,7 +8,7 @@ Source: frame_executive; the parent's header is an input here, because a seal ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -19,18 +19,22 @@ from chain.header import Digest, Header, make_unsealed
 from chain.params import Params
 from chain.state_view import StateView
 from chain.substrate_types import RuntimeVersion
+from consensus.ballot import check_ballot_vote
 from consensus.context import WorkContext
 from consensus.digest import AUTHOR_BYTES, WorkDigest, make_digest, read_author, read_work
 from consensus.errors import InvalidBlock
+from consensus.finality import Evidence, SignedVote
 from runtime.block_execution import BlockExecution, IsSignatureChecked
 from runtime.environment import BlockFacts
 from runtime.outcomes import ApplyOutcome, BlockOutcome, ImportedBlock, ValidTransaction
+from runtime.pallets.finality import find_next_ballot, report, vote
 from runtime.pallets.system import BLOCK_HASH
 from runtime.pallets.timestamp import NotSet
 from runtime.pallets.timestamp import set as set_timestamp
 from runtime.pallets.work import solution as bring_solution
 from runtime.pool import FeeQuote, query_fee, validate_transaction
 from runtime.runtime import encode_call, make_metadata
+from runtime.staking_state import SETS
 from runtime.storage import Overlay
 from runtime.validity import InvalidTransaction
 from runtime.version import make_version
@@ -125,13 +129,22 @@ class Runtime:
         return BlockExecution(state, self.params, facts, is_signature_checked)
 
     def make_inherents(
-        self, view: StateView, parent: Header, *, timestamp_ms: int, solution: AuthorSolution | None = None
+        self,
+        view: StateView,
+        parent: Header,
+        *,
+        timestamp_ms: int,
+        solution: AuthorSolution | None = None,
+        votes: Iterable[SignedVote] = (),
+        evidence: Iterable[Evidence] = (),
     ) -> tuple[bytes, ...]:
-        """Return the extrinsics with which a block on `parent` begins."""
+        """Return the extrinsics with which a block on `parent` begins; `check_vote` says which votes it may have."""
         inherents = [make_bare(encode_call(set_timestamp, timestamp_ms))]
         if solution is not None:
             call = encode_call(bring_solution, solution.problem_id, solution.energy, solution.bits)
             inherents.append(make_bare(call))
+        inherents += [make_bare(encode_call(vote, signed)) for signed in votes]
+        inherents += [make_bare(encode_call(report, violation)) for violation in evidence]
         return tuple(inherents)
 
     def execute_block(
@@ -205,6 +218,16 @@ class Runtime:
         """
         facts = (self.params, self.get_genesis_hash(Overlay(view), head))
         return validate_transaction(view, extrinsic, head=head, facts=facts, signature_checked=signature_checked)
+
+    def check_vote(self, view: StateView, head: Header, signed: SignedVote) -> None:
+        """Refuse a vote that could not be in the block after `head`, whose state is `view`.
+
+        Raises:
+            InvalidVote
+        """
+        state = Overlay(view)
+        ballot = find_next_ballot(state, head, self.params)
+        check_ballot_vote(ballot, SETS.get(state), signed, genesis=self.get_genesis_hash(state, head))
 
     def query_fee(self, view: StateView, raw: bytes) -> FeeQuote:
         """Return what an extrinsic would weigh and cost now.

@@ -1,10 +1,10 @@
 """The state of block 0 from a chain spec's params and its genesis config.
 
 Terms:
-    config: what a chain spec may say beside the params; endowed accounts for now.
+    config: what a chain spec may say beside the params: endowed accounts, and who of them validates from block 1 on.
 
-Invariants: the total issuance is the sum of the endowments; the state holds the hash of the params, so that two chains
-with other params have other genesis hashes.
+Invariants: the total issuance is the sum of the endowments, bonded stake included; the state holds the hash of the
+params, so that two chains with other params have other genesis hashes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ from chain.hashing import blake2b_256
 from chain.params import Params
 from chain.substrate_types import NEW_LOGIC_FLAG, AccountData, AccountInfo
 from consensus.asert import compute_initial_target
-from runtime.pallets.balances import TOTAL_ISSUANCE
+from consensus.ballot import Voter, VoterSets, make_genesis_status, sort_voters
+from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, HoldReason, IdAmount
+from runtime.pallets.finality import STATUS
 from runtime.pallets.problems import NEXT_ID, OPEN_COUNT
 from runtime.pallets.system import ACCOUNT, NUMBER, PARAMS_HASH
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, ONE
 from runtime.pallets.work import NEXT_TARGET
+from runtime.staking_checks import is_vote_key
+from runtime.staking_records import KeyOwner, Ledger
+from runtime.staking_state import CANDIDATES, KEY_OWNERS, LEDGERS, SETS
 from runtime.storage import Overlay
 
 ENDOWMENTS_MAX = 2**127  # rewards of all blocks together stay below 2^96
@@ -36,9 +41,15 @@ class InvalidGenesis(Exception):
 
 
 class GenesisConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Endowed accounts with their free balances in planck."""
+    """What block 0 begins with.
+
+    Attributes:
+        balances: Accounts and their endowments in planck.
+        validators: Endowed accounts, their vote keys, and how much of the endowment is bonded.
+    """
 
     balances: tuple[tuple[bytes, int], ...] = ()
+    validators: tuple[tuple[bytes, bytes, int], ...] = ()
 
 
 class EmptyView:
@@ -57,7 +68,7 @@ def build_genesis_state(params: Params, config: GenesisConfig) -> dict[bytes, by
     """Return the storage of block 0.
 
     Raises:
-        InvalidGenesis: an account twice, or with less than the existential deposit.
+        InvalidGenesis: an account twice, or with less than the existential deposit; validators that cannot be.
     """
     state = Overlay(EmptyView())
     total = 0
@@ -80,7 +91,38 @@ def build_genesis_state(params: Params, config: GenesisConfig) -> dict[bytes, by
     NEXT_TARGET.set(state, compute_initial_target(params.work))
     # SPEC RUN-26: The genesis state MUST hold the hash of the chain spec's params.
     PARAMS_HASH.set(state, compute_params_hash(params))
+    _bond_validators(state, params, config.validators)
     return {key: value for key, value in state.changes().items() if value is not None}
+
+
+def _bond_validators(state: Overlay, params: Params, rows: tuple[tuple[bytes, bytes, int], ...]) -> None:
+    if not rows:
+        return
+    least, existential = params.staking.bond_min_planck, params.money.existential_deposit_planck
+    # SPEC RUN-27: A genesis config MUST NOT have more than validators_max validators, each an endowed account with a
+    # vote key of its own, at least bond_min_planck bonded and the existential deposit free.
+    if len(rows) > params.staking.validators_max:
+        raise InvalidGenesis(f"{len(rows)} validators, the params allow {params.staking.validators_max}")
+    for who, key, amount in rows:
+        info = ACCOUNT.get(state, who)
+        if info.data.reserved or KEY_OWNERS.find(state, key) is not None:
+            raise InvalidGenesis(f"the validator 0x{who.hex()} or its vote key is listed twice")
+        if not is_vote_key(key):
+            raise InvalidGenesis(f"0x{key.hex()} is no vote key")
+        if amount < least or info.data.free - amount < existential:
+            raise InvalidGenesis(
+                f"the validator 0x{who.hex()} bonds {amount} planck of {info.data.free}; the least bond is {least}, and"
+                f" {existential} must stay free"
+            )
+        data = AccountData(free=info.data.free - amount, reserved=amount, flags=NEW_LOGIC_FLAG)
+        ACCOUNT.set(state, who, AccountInfo(providers=1, consumers=1, data=data))
+        HOLDS.set(state, who, (IdAmount(id=HoldReason.Staking, amount=amount),))
+        LEDGERS.set(state, who, Ledger(active=amount))
+        KEY_OWNERS.set(state, key, KeyOwner(account=who))
+    voters = sort_voters(Voter(account=who, key=key, stake=amount) for who, key, amount in rows)
+    CANDIDATES.set(state, voters)
+    SETS.set(state, VoterSets(previous=voters, current=voters, next=voters))
+    STATUS.set(state, make_genesis_status(bytes(32), is_attended=True))
 
 
 def compute_params_hash(params: Params) -> bytes:

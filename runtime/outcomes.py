@@ -6,6 +6,7 @@ import msgspec
 
 from chain.block import Block
 from chain.substrate_types import DispatchError
+from consensus.finality import FinalityStatus
 
 EventRow = tuple[int, msgspec.Struct]
 
@@ -39,6 +40,7 @@ class BlockOutcome(msgspec.Struct, frozen=True, kw_only=True):
         events: SCALE of the block's event records; the state holds their hash.
         event_rows: (phase, event), the phase an extrinsic index, or INITIALIZATION or FINALIZATION.
         weight: Picoseconds used by signed extrinsics and by inherents.
+        finality: What is justified and final in the state after the block.
     """
 
     changes: dict[bytes, bytes | None]
@@ -46,6 +48,7 @@ class BlockOutcome(msgspec.Struct, frozen=True, kw_only=True):
     event_rows: tuple[EventRow, ...]
     extrinsic_results: tuple[ApplyOutcome, ...]
     weight: int
+    finality: FinalityStatus
 
 
 class ImportedBlock(msgspec.Struct, frozen=True, kw_only=True):

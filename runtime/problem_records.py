@@ -118,9 +118,8 @@ class Deed(IntEnum):
     """What the agenda asks for."""
 
     scale_path = nonmember(("matchstrike_runtime", "Deed"))
-    Pay = 0
-    Expire = 1
-    Forget = 2
+    Expire = 0
+    Forget = 1
 
 
 class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):

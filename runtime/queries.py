@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import msgspec
 
+from chain.header import Header
 from chain.params import Params
 from chain.state_view import StateView
 from chain.substrate_types import AccountInfo
 from consensus.asert import compute_largest_target
+from consensus.ballot import VoterSets, make_vote
+from consensus.ballot import is_voter as is_in_sets
 from consensus.core_problem import compute_core_gas, compute_epoch
-from consensus.fork_choice import compute_final_height
+from consensus.finality import FinalityStatus, Vote
 from consensus.work import compute_block_work
+from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, IdAmount
+from runtime.pallets.finality import STATUS, find_next_ballot
 from runtime.pallets.problems import INSTANCES, OPEN_COUNT, RECORDS
 from runtime.pallets.system import ACCOUNT, BLOCK_HASH, NUMBER
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER
-from runtime.pallets.work import NEXT_TARGET, compute_miner_reward
+from runtime.pallets.work import NEXT_TARGET
 from runtime.problem_records import Instance, Problem, ProblemStatus
+from runtime.staking_state import SETS
 from runtime.storage import Overlay
 from runtime.work_context import get_core_seed
 
@@ -109,9 +115,32 @@ def get_nonce(view: StateView, account: bytes) -> int:
     return ACCOUNT.get(Overlay(view), account).nonce
 
 
-def get_final_height(view: StateView, params: Params) -> int:
-    """Return the height of the highest final block on this block's chain."""
-    return compute_final_height(NUMBER.get(Overlay(view)), params.work)
+def get_finality(view: StateView) -> FinalityStatus:
+    """Return what is justified and final on this block's chain."""
+    return STATUS.get(Overlay(view))
+
+
+def get_validator_sets(view: StateView) -> VoterSets:
+    """Return who votes on this block's chain: in the dynasty before, in this one and in the next."""
+    return SETS.get(Overlay(view))
+
+
+def is_voter(view: StateView, key: bytes) -> bool:
+    """Say whether votes of a key count on this block's chain."""
+    return is_in_sets(SETS.get(Overlay(view)), key)
+
+
+def find_vote_duty(view: StateView, head: Header, params: Params) -> Vote | None:
+    """Return the vote that a validator should sign when `head`, whose state is `view`, is the best block.
+
+    None when no vote could be in the next block: nobody validates, or the next block is a checkpoint; and while the
+    newest checkpoint has fewer than `vote_depth` blocks on it.
+    """
+    state = Overlay(view)
+    ballot = find_next_ballot(state, head, params)
+    if ballot is None or head.number - ballot.target.height < params.finality.vote_depth:
+        return None
+    return make_vote(ballot, BLOCK_HASH.get(state, 0))
 
 
 def get_work_status(view: StateView, params: Params, genesis_hash: bytes) -> WorkStatus:

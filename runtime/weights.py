@@ -24,3 +24,6 @@ POST_PER_TERM = 1 * PER_MICROSECOND  # a term is a field or a coupling; decoding
 SCHEDULE_PER_TERM = 4 * PER_MICROSECOND  # for each layer of the circuit; 1.5 to 3.5 us were measured
 ORDER_PER_TERM = 3 * PER_MICROSECOND  # for each term that a problem of so many spins may have
 CANCEL = 200 * PER_MICROSECOND
+VOTE = 150 * PER_MICROSECOND  # a signature, the sets and the ballot
+REPORT = 500 * PER_MICROSECOND  # two signatures, the sets and a ledger
+STAKE = 600 * PER_MICROSECOND  # a ledger and the list of candidates

@@ -26,7 +26,7 @@ from chain.store import StoreDamaged
 from consensus.context import WorkContext
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock
-from consensus.fork_choice import compute_final_height
+from consensus.fork_choice import ChainRank, is_better
 from consensus.seal import SealChecker, check_block, check_seal
 from node.chain_layout import ADVICE, FINAL_META, BlockData, HeadRecord, encode_record
 from node.chain_store import BlockNotNext, ChainStore
@@ -185,11 +185,13 @@ class Importer:
         imported = self.runtime.import_block(
             view, parent, checked, root.compute, is_signature_checked=is_signature_checked
         )
+        finality = imported.outcome.finality
         data = BlockData(
             header=header,
             extrinsics=block.extrinsics,
             work_total=self.blocks.get(parent_hash).work_total + checked.checked.block_work,
-            final_height=compute_final_height(header.number, self.params.work),
+            justified_height=finality.justified.height,
+            final_height=finality.final_height,
             events=imported.outcome.events,
         )
         path = self._place(data, imported.outcome.changes, root.prepared)
@@ -219,7 +221,7 @@ class Importer:
         """Take a stored block into the tree, and make it the best if fork choice says so."""
         best = self.blocks.best
         self.blocks.insert(block)
-        if get_rank(block) <= get_rank(best):
+        if not is_better(get_rank(block), get_rank(best)):
             return None
         path = self.blocks.get_path(best.hash, block.hash)
         if self.head.hash != block.hash:
@@ -309,9 +311,9 @@ class _Root:
         return self.prepared.root
 
 
-def get_rank(block: TreeBlock) -> tuple[int, int]:
+def get_rank(block: TreeBlock) -> ChainRank:
     """Return what fork choice compares of the chain that ends in a block."""
-    return block.justified_height, block.work_total
+    return ChainRank(justified_height=block.justified_height, work_total=block.work_total)
 
 
 def find_final_height(chain: ChainStore) -> int:

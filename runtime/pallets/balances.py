@@ -50,6 +50,7 @@ class HoldReason(IntEnum):
     ProblemBounty = 0
     ProblemWorkBudget = 1
     ProblemDeposit = 2
+    Staking = 3
 
 
 class IdAmount(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,16 +15,16 @@ an instance, a closed one has none; `OpenCount` counts the problems that are not
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from chain.metadata import ConstantMeta
 from chain.params import Params
 from chain.scale import codec_of_alias
-from chain.scale_shapes import I64, U8, U16, U32, U64, U128, AccountId
+from chain.scale_shapes import U8, U16, U32, U64, U128
 from runtime.dispatch import InvariantBroken, Pallet, call
 from runtime.environment import Environment
 from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold, release
+from runtime.pallets.finality import STATUS
 from runtime.problem_checks import (
     BountyTooSmall,
     InvalidDeadline,
@@ -46,6 +46,15 @@ from runtime.problem_checks import (
     compute_post_order_weight,
     compute_post_weight,
 )
+from runtime.problem_events import (
+    BountyPaid,
+    Cancelled,
+    Expired,
+    OrderImproved,
+    Posted,
+    SolutionImproved,
+    Solved,
+)
 from runtime.problem_records import (
     AgendaItem,
     Deed,
@@ -66,6 +75,7 @@ from runtime.weights import CANCEL
 # ---- parameters
 
 NAME = "Problems"
+_HOLD_REASONS = (HoldReason.ProblemBounty, HoldReason.ProblemWorkBudget, HoldReason.ProblemDeposit)
 CLOSED_BLOCKS_KEPT, CANCELLED_BLOCKS_KEPT = 100_000, 100  # a cancelled one costs its poster only fees
 
 # ---- storage
@@ -82,70 +92,11 @@ AGENDA: StorageMap[int, tuple[AgendaItem, ...]] = StorageMap(
     NAME, "Agenda", (U32, tuple[AgendaItem, ...]), hasher="Twox64Concat", default=(), docs="Deeds by height."
 )
 
-# ---- events
+SOLVED: StorageValue[tuple[int, ...]] = StorageValue(
+    NAME, "Solved", tuple[U64, ...], (), docs="Solved problems whose bounty is not paid yet, oldest first."
+)
 
-
-class Posted(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem was posted; `strike_gas` 0 means bounty only."""
-
-    problem: U64
-    poster: AccountId
-    bounty: U128
-    target_energy: I64
-    deadline: U32
-    strike_gas: U64
-
-
-class OrderImproved(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody gave a cheaper measurement order."""
-
-    problem: U64
-    who: AccountId
-    order_cost: U64
-    strike_gas: U64
-
-
-class SolutionImproved(msgspec.Struct, frozen=True, kw_only=True):
-    """A solution better than all before."""
-
-    problem: U64
-    solver: AccountId
-    energy: I64
-
-
-class Solved(msgspec.Struct, frozen=True, kw_only=True):
-    """The target was reached; the bounty is paid when the block is final."""
-
-    problem: U64
-    solver: AccountId
-    energy: I64
-
-
-class BountyPaid(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounty was paid and the rest refunded."""
-
-    problem: U64
-    solver: AccountId
-    amount: U128
-
-
-class Expired(msgspec.Struct, frozen=True, kw_only=True):
-    """The deadline passed without a solution that reaches the target; everything was refunded."""
-
-    problem: U64
-    poster: AccountId
-    refunded: U128
-
-
-class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
-    """The poster took the problem back; after a first solution that costs the deposit."""
-
-    problem: U64
-    refunded: U128
-    burnt: U128
-
-
-# ---- errors: runtime.problem_checks
+# ---- events: runtime.problem_events; errors: runtime.problem_checks
 
 # ---- calls
 
@@ -258,8 +209,7 @@ def record_solution(env: Environment, problem: int, record: Problem, *, energy: 
         env.deposit_event(SolutionImproved(problem=problem, solver=env.author, energy=energy))
         return
     RECORDS.set(env.state, problem, replace(record, best=best, status=ProblemStatus.Solved))
-    # SPEC PRB-16: A bounty MUST be paid when `final_depth` blocks stand on the block that solved the problem.
-    _schedule(env, env.number + env.params.work.final_depth, Deed.Pay, problem)
+    SOLVED.set(env.state, (*SOLVED.get(env.state), problem))
     env.deposit_event(Solved(problem=problem, solver=env.author, energy=energy))
 
 
@@ -277,18 +227,33 @@ def on_initialize(env: Environment) -> None:
         if record is None:
             continue
         match item.deed:
-            case Deed.Pay:
-                _pay(env, item.problem, record)
             case Deed.Expire:
                 _expire(env, item.problem, record)
             case Deed.Forget:
                 RECORDS.remove(env.state, item.problem)
 
 
-def _pay(env: Environment, problem: int, record: Problem) -> None:
-    if record.status is not ProblemStatus.Solved or record.best is None:
+def on_finalize(env: Environment) -> None:
+    """Pay for the solutions whose blocks are final now."""
+    waiting = SOLVED.get(env.state)
+    if not waiting:
         return
-    solver = record.best.solver
+    final_height, count = STATUS.get(env.state).final_height, 0
+    for problem in waiting:
+        record = RECORDS.get(env.state, problem)
+        # SPEC PRB-16: A bounty MUST be paid in the first block in whose state the block that solved the problem is
+        # final.
+        if record.best is None or record.best.height > final_height:
+            break
+        _pay(env, problem, record, record.best.solver)
+        count += 1
+    if count == len(waiting):
+        SOLVED.remove(env.state)
+    elif count:
+        SOLVED.set(env.state, waiting[count:])
+
+
+def _pay(env: Environment, problem: int, record: Problem, solver: bytes) -> None:
     pay_from_hold(env, record.poster, HoldReason.ProblemBounty, dest=solver, amount=record.bounty)
     _close(env, problem, record, ProblemStatus.Paid)
     env.deposit_event(BountyPaid(problem=problem, solver=solver, amount=record.bounty))
@@ -336,26 +301,30 @@ def _unschedule(env: Environment, height: int, problem: int) -> None:
 def check_invariants(state: Overlay, params: Params) -> None:
     """Refuse a state whose holds, instances or counts do not fit the problems."""
     held: dict[bytes, list[int]] = {}
-    count = 0
+    count, solved = 0, set[int]()
     for number, record in RECORDS.iterate(state):
         is_live = record.status in (ProblemStatus.Open, ProblemStatus.Solved)
         if is_live != (INSTANCES.find(state, number) is not None):
             raise InvariantBroken(f"problem {number} is {record.status.name} and its instance does not fit that")
+        if record.status is ProblemStatus.Solved:
+            solved.add(number)
         if is_live:
             count += 1
             sums = held.setdefault(record.poster, [0, 0, 0])
             for reason, amount in enumerate((record.bounty, record.work_budget, record.deposit)):
                 sums[reason] += amount
+    if solved != set(SOLVED.get(state)):
+        raise InvariantBroken("the problems that wait for their bounty are not those that are solved")
     if count != OPEN_COUNT.get(state):
         raise InvariantBroken(f"{count} problems are not closed, the state counts {OPEN_COUNT.get(state)}")
-    actual = {who: _sums(items) for who, items in HOLDS.iterate(state)}
+    actual = {who: sums for who, items in HOLDS.iterate(state) if any(sums := _sums(items))}
     if actual != held:
         raise InvariantBroken("the holds differ from what the problems need")
 
 
 def _sums(items: tuple[IdAmount, ...]) -> list[int]:
     amounts = {item.id: item.amount for item in items}
-    return [amounts.get(reason, 0) for reason in HoldReason]
+    return [amounts.get(reason, 0) for reason in _HOLD_REASONS]
 
 
 def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
@@ -377,7 +346,7 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
 PROBLEMS = Pallet(
     name=NAME,
     index=6,
-    storage=(NEXT_ID, OPEN_COUNT, RECORDS, INSTANCES, AGENDA),
+    storage=(NEXT_ID, OPEN_COUNT, RECORDS, INSTANCES, AGENDA, SOLVED),
     events=(Posted, OrderImproved, SolutionImproved, Solved, BountyPaid, Expired, Cancelled),
     errors=(
         InvalidIsing,
@@ -396,5 +365,6 @@ PROBLEMS = Pallet(
     calls=(post, cancel, post_order),
     constants=make_constants,
     on_initialize=on_initialize,
+    on_finalize=on_finalize,
     check_invariants=check_invariants,
 )

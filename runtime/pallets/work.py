@@ -15,12 +15,11 @@ last of them this block's.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar
 
 from chain.header import Header
 from chain.metadata import ConstantMeta
-from chain.params import MoneyParams, Params
+from chain.params import Params
 from chain.scale import codec_of_alias
 from chain.scale_shapes import H256, I64, U32, U64, U128, U256
 from consensus.asert import Anchor, compute_target, make_first_anchor, move_anchor, move_clock
@@ -29,7 +28,7 @@ from consensus.digest import read_author
 from consensus.work import compute_header_ticket
 from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
 from runtime.environment import Environment
-from runtime.limits import BILLION
+from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import mint
 from runtime.pallets.problems import INSTANCES, get_open, record_solution
 from runtime.problem_records import read_ising
@@ -41,8 +40,6 @@ from vm.problem import InvalidProblem, compute_energy, unpack_shots
 
 NAME = "Work"
 RECENT_TIMESTAMPS_MAX = 11
-REWARD_ERA_BLOCKS = 1_000
-_FIXED_ONE = 10**18
 
 # ---- storage
 
@@ -122,28 +119,6 @@ def solution(env: Environment, problem: U64, energy: I64, bits: bytes) -> None:
     record_solution(env, problem, record, energy=energy, bits=bits)
 
 
-# ---- rewards
-
-
-def compute_miner_reward(money: MoneyParams, height: int) -> int:
-    """Return what the author of block `height` earns: the issuance less the validators' share."""
-    issuance = _compute_issuance(money.reward_initial_planck, money.reward_decay_ppb, height // REWARD_ERA_BLOCKS)
-    # SPEC MNY-12: The author MUST earn the issuance less the validators' share, not issued while nobody votes.
-    return issuance - issuance * money.validator_share_ppb // BILLION
-
-
-@lru_cache(maxsize=16)
-def _compute_issuance(initial: int, decay_ppb: int, era: int) -> int:
-    # SPEC MNY-13: The issuance MUST be `initial * (1 - decay)^(1000 * era)`, by squaring in 10^-18, truncated.
-    factor, square, exponent = _FIXED_ONE, (BILLION - decay_ppb) * (_FIXED_ONE // BILLION), era * REWARD_ERA_BLOCKS
-    while exponent:
-        if exponent & 1:
-            factor = factor * square // _FIXED_ONE
-        square = square * square // _FIXED_ONE
-        exponent >>= 1
-    return initial * factor // _FIXED_ONE
-
-
 # ---- hooks
 
 
@@ -204,7 +179,6 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
         ("EpochBlocks", U32, work.epoch_blocks),
         ("BlockTargetMs", U64, work.block_target_ms),
         ("TicketGasMax", U64, work.ticket_gas_max),
-        ("FinalDepth", U32, work.final_depth),
         ("RewardInitial", U128, money.reward_initial_planck),
     )
     return tuple(

@@ -21,7 +21,7 @@ from consensus.core_problem import (
 )
 from consensus.digest import read_seal
 from consensus.errors import WeightTooLarge
-from consensus.fork_choice import compute_final_height, is_better, is_final
+from consensus.fork_choice import ChainRank, is_better
 from consensus.ticket import make_ticket_job, run_ticket
 from consensus.timestamps import compute_median
 from consensus.work import (
@@ -175,17 +175,16 @@ def test_core_gas_is_the_same_in_every_epoch() -> None:
 
 
 def test_wrk_16_the_first_seen_chain_wins_a_tie() -> None:
-    assert is_better(11, 10)
-    assert not is_better(10, 10)
-    assert not is_better(9, 10)
+    best = ChainRank(justified_height=5, work_total=10)
+    assert is_better(ChainRank(justified_height=5, work_total=11), best)
+    assert not is_better(best, best)
+    assert not is_better(ChainRank(justified_height=5, work_total=9), best)
 
 
-def test_wrk_17_a_block_is_final_under_final_depth_blocks() -> None:
-    params = WorkParams(final_depth=2)
-    assert [height for height in range(9) if is_final(height, 8, params)] == [0, 1, 2, 3, 4, 5, 6]
-    assert is_final(0, 0, params)
-    assert not is_final(1, 2, params)
-    assert compute_final_height(1, params) == 0
+def test_wrk_16_a_higher_justified_checkpoint_beats_any_work() -> None:
+    best = ChainRank(justified_height=5, work_total=10)
+    assert is_better(ChainRank(justified_height=10, work_total=1), best)
+    assert not is_better(ChainRank(justified_height=0, work_total=1_000), best)
 
 
 def test_time_01_the_median_is_the_later_middle_of_at_most_eleven() -> None:

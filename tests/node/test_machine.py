@@ -350,4 +350,4 @@ def test_imp_08_while_nothing_becomes_final_a_branch_of_any_length_can_win() -> 
 def make_restless_params() -> Params:
     """Return a chain on which no block becomes final for a long time."""
     tiny = Params.tiny()
-    return replace(tiny, work=replace(tiny.work, final_depth=10_000))
+    return replace(tiny, finality=replace(tiny.finality, unattended_depth=10_000))

@@ -35,7 +35,11 @@ ACCOUNTS = (ALICE, BOB, CHARLIE, make_keys("//Nobody"))
 def make_fork_params(*, final_depth: int = 4) -> Params:
     """Return params under which branches of four blocks still compete, and targets move."""
     params = make_params()
-    return replace(params, work=replace(params.work, final_depth=final_depth, half_life_ms=20_000))
+    return replace(
+        params,
+        work=replace(params.work, half_life_ms=20_000),
+        finality=replace(params.finality, unattended_depth=final_depth),
+    )
 
 
 class Forest:

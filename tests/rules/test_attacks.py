@@ -120,7 +120,7 @@ def test_prb_24_a_problem_that_is_closed_early_leaves_the_agenda() -> None:
     assert [item.problem for item in AGENDA.get(Overlay(chain.view), height)] == [2]
     solution = AuthorSolution(problem_id=2, energy=-6, bits=b"\x15")
     chain.add_block(solution=solution)
-    chain.add_blocks(chain.params.work.final_depth)
+    chain.add_blocks(chain.params.finality.unattended_depth)
     assert AGENDA.get(Overlay(chain.view), height) == ()
 
 

@@ -8,11 +8,19 @@ from msgspec.structs import replace
 
 from chain.params import Params
 from genesis.chain_spec import ChainSpec, InvalidChainSpec, format_chain_spec, read_chain_spec
-from genesis.params_check import _BLOCK, _MONEY, _PARAMS, _PROBLEM, _WORK, find_bad_number
+from genesis.params_check import _BLOCK, _FINALITY, _MONEY, _PARAMS, _PROBLEM, _STAKING, _WORK, find_bad_number
 from genesis.presets import PRESETS, make_development, make_sealing
 from runtime.genesis_state import GenesisConfig, InvalidGenesis, build_genesis_state
 
-GROUPS = {"": _PARAMS, "work": _WORK, "money": _MONEY, "block": _BLOCK, "problem": _PROBLEM}
+GROUPS = {
+    "": _PARAMS,
+    "work": _WORK,
+    "money": _MONEY,
+    "block": _BLOCK,
+    "problem": _PROBLEM,
+    "finality": _FINALITY,
+    "staking": _STAKING,
+}
 ROWS = [(group, name, value) for group, ranges in GROUPS.items() for name, bounds in ranges.items() for value in bounds]
 
 
@@ -55,8 +63,8 @@ def spec_with(params: Params) -> bytes:
 def test_gen_05_a_chain_spec_that_would_keep_bounties_for_ever_is_refused() -> None:
     params = make_development().params
     assert read_chain_spec(spec_with(params)).params == params
-    with pytest.raises(InvalidChainSpec, match=r"work\.final_depth is 0, but must be 1 to 100000"):
-        read_chain_spec(spec_with(change(params, "work", "final_depth", 0)))
+    with pytest.raises(InvalidChainSpec, match=r"finality\.unattended_depth is 0, but must be 1 to 100000"):
+        read_chain_spec(spec_with(change(params, "finality", "unattended_depth", 0)))
     with pytest.raises(InvalidChainSpec, match="pool_ratio"):
         read_chain_spec(spec_with(change(params, "work", "pool_ratio", (1, 0))))
     with pytest.raises(InvalidChainSpec, match="a core strike alone takes"):

@@ -19,7 +19,7 @@ from tests.support.runtime_chain import ENDOWMENT, RuntimeChain, get_events, get
 BEST = AuthorSolution(problem_id=0, energy=-6, bits=b"\x15")
 PARAMS = Params.tiny()
 ED = PARAMS.money.existential_deposit_planck
-DEPTH = PARAMS.work.final_depth
+DEPTH = PARAMS.finality.unattended_depth
 
 
 @pytest.fixture

@@ -76,6 +76,8 @@ def test_metadata_declares_what_clients_look_for() -> None:
         "TransactionPayment": 5,
         "Problems": 6,
         "Work": 7,
+        "Staking": 8,
+        "Finality": 9,
     }
     constants = {constant.value["name"] for constant in pallets["System"].constants}
     assert {"SS58Prefix", "BlockHashCount", "BlockWeights", "BlockLength", "Version", "DbWeight"} <= constants

@@ -9,9 +9,10 @@ from chain.params import MoneyParams, Params
 from consensus.asert import compute_largest_target, compute_target, make_first_anchor
 from consensus.core_problem import EMPTY_ACCUMULATOR, compute_core_seed, extend_accumulator
 from consensus.work import compute_header_ticket
+from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import Minted
-from runtime.pallets.work import ANCHOR, EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS, compute_miner_reward
-from runtime.queries import get_final_height, get_work_status
+from runtime.pallets.work import ANCHOR, EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS
+from runtime.queries import get_finality, get_work_status
 from tests.support.runtime_chain import START_MS, RuntimeChain, get_events, get_key
 
 
@@ -110,7 +111,7 @@ def test_work_status_and_final_height() -> None:
     status = get_work_status(chain.view, chain.params, chain.genesis_hash)
     assert (status.height, status.core_epoch, status.open_problems) == (6, 1, 0)
     assert status.target == status.target_max
-    assert get_final_height(chain.view, chain.params) == 3
+    assert get_finality(chain.view).final_height == 3
 
 
 @pytest.mark.parametrize("height", [0, 1, 10**6])
