@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
@@ -36,7 +37,8 @@ from matchstrike.commands.submitting import (
     submission_options,
 )
 from rpc.api import Json
-from rpc.client import connect
+from rpc.client import RpcClient, connect
+from rpc.errors import RpcError
 from vm.order import EFFORT_DEFAULT, EFFORT_MAX
 from wallet.chain_client import ChainClient, Event, Receipt, UnexpectedAnswer, open_chain, read_int, read_object
 from wallet.preview import compute_size
@@ -46,6 +48,10 @@ WATCH_SECONDS = 1.0
 NUMBER = click.IntRange(0, 2**64 - 1)
 MONEY = ("bounty", "workBudget", "deposit")
 ENDED = ("paid", "expired", "cancelled")
+INSTANT_NOTE = (
+    "note: this node makes blocks only for extrinsics (--sealing instant), and problems are struck only in blocks; "
+    "each `matchstrike wallet transfer bob 0 --from bob --wait final` makes some more, until the bounty is paid"
+)
 
 
 class BestRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,12 +250,22 @@ def _field(event: Event, field: str) -> Json:
 
 async def _post(posting: Posting, offer: Offer, seed: bytes, how: Submission) -> Receipt:
     async with open_chain(how.url) as chain:
-        return await sign_and_submit(chain, await _plan_post(chain, posting, offer), seed, how)
+        receipt = await sign_and_submit(chain, await _plan_post(chain, posting, offer), seed, how)
+        if how.output == "text":
+            await _warn_of_instant_sealing(chain.rpc)
+        return receipt
 
 
 async def _show_post(posting: Posting, offer: Offer, how: Submission) -> None:
     async with open_chain(how.url) as chain:
         await show_plan(chain, await _plan_post(chain, posting, offer), how)
+
+
+async def _warn_of_instant_sealing(client: RpcClient) -> None:
+    """Say how a bounty comes to be paid where no blocks come by themselves; other nodes know no `work_mining`."""
+    with suppress(RpcError, UnexpectedAnswer):
+        if read_object(await client.call("work_mining")).get("sealing") == "instant":
+            click.echo(INSTANT_NOTE, err=True)
 
 
 async def _plan_post(chain: ChainClient, posting: Posting, offer: Offer) -> Plan:
@@ -297,6 +313,9 @@ async def _get(url: str, number: int) -> Mapping[str, Json]:
 
 
 async def _watch(url: str, number: int, timeout_s: float) -> None:
+    async with connect(url) as client:
+        if (await _get(url, number)).get("status") not in ENDED:
+            await _warn_of_instant_sealing(client)
     last: Json = None
     status: Json = "not answered for"
     try:
