@@ -69,7 +69,7 @@ def run(config: RunConfig) -> None:
             chain = open_or_create_chain(store, spec)
             importer = make_importer(chain, spec, state_window=config.state_window)
             metrics = Metrics(spec.id, sorted(get_methods()))
-            driver = Driver(make_machine(importer, config), metrics)
+            driver = Driver(make_machine(importer, config, site.folders), metrics)
             asyncio.run(_run_services(driver, config, site))
 
 

@@ -1,4 +1,4 @@
-"""Where a node keeps its files: `<base>/chains/<chain id>/{db/full, network/secret_ed25519, keystore}`."""
+"""Where a node keeps its files: `<base>/chains/<chain id>/{db/full, network/secret_ed25519, keystore, votes}`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
         database: The LevelDB folder.
         keystore: Keys put in by `key insert` and RPC.
         network: The peer-to-peer identity.
+        votes: What was signed last with each vote key; outlives `purge-chain`.
     """
 
     base: Path
@@ -27,6 +28,7 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
     database: Path
     keystore: Path
     network: Path
+    votes: Path
 
 
 def get_default_base() -> Path:
@@ -45,5 +47,10 @@ def get_folders(base: Path, chain_id: str) -> Folders:
     """Return the folders of one chain under a base path."""
     chain = base / "chains" / chain_id
     return Folders(
-        base=base, chain=chain, database=chain / "db" / "full", keystore=chain / "keystore", network=chain / "network"
+        base=base,
+        chain=chain,
+        database=chain / "db" / "full",
+        keystore=chain / "keystore",
+        network=chain / "network",
+        votes=chain / "votes",
     )

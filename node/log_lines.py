@@ -59,6 +59,16 @@ def say_prepared(number: int, parent_hash: bytes, extrinsics: int, *, work: str)
     )
 
 
+def say_voted(number: int, block_hash: bytes, key: bytes) -> str:
+    """Return the line of an own vote."""
+    return f"🗳  Voted for checkpoint #{number} ({shorten(block_hash)}) with {shorten(key)}"
+
+
+def say_conflict(key: bytes, one: int, two: int) -> str:
+    """Return the line of two votes that no honest validator signs both; the numbers are the targets' heights."""
+    return f"⚖️  The validator with the vote key 0x{key.hex()} signed conflicting votes for #{one} and #{two}"
+
+
 def say_idle(*, peers: int, best: tuple[int, bytes], finalized: tuple[int, bytes], rates: tuple[float, float]) -> str:
     """Return the informant's line, every 5 seconds."""
     return (

@@ -46,6 +46,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How a node runs.
 
     Attributes:
+        is_authority: Vote with the vote keys in the keystore, and of `account`.
+        account: Development account, e.g. alice; None if none was named.
         author: Account that earns the rewards; None does not mine.
         workers: Mining processes.
         state_window: Undo records kept behind the head; None keeps all.
@@ -55,6 +57,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     shared: SharedOptions
     name: str
     is_authority: bool
+    account: str | None = None
     author: bytes | None
     workers: int
     sealing: Sealing
@@ -111,6 +114,7 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         shared=shared,
         name=_get_name(flags, account),
         is_authority=flags.is_set("validator") or account is not None,
+        account=account,
         author=author if threads != 0 else None,
         workers=threads if threads is not None else 1,
         sealing=sealing,

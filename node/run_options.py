@@ -18,7 +18,7 @@ RPC_METHODS = click.Choice(["auto", "safe", "unsafe"], case_sensitive=False)
 
 _NO_PEERS = "there is no peer-to-peer network yet"
 _LOOPBACK = "ports bind to this machine only; put a reverse proxy in front to serve others"
-_NO_PASSWORD = "nothing in a running node uses a key that a password would open"
+_NO_PASSWORD = "keys in the keystore are stored without a password"
 _NO_TELEMETRY = "no telemetry is ever sent"
 WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] = {
     "--port": ("PORT", int, _NO_PEERS),
@@ -45,9 +45,9 @@ WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] =
     "--password-interactive": ("", bool, _NO_PASSWORD),
     "--password-filename": ("FILE", str, _NO_PASSWORD),
     "--cluster": ("ADDRESS", str, "tickets are searched by local processes only"),
-    "--no-grandpa": ("", bool, "there is no finality gadget to switch off"),
+    "--no-grandpa": ("", bool, "a node votes only with --validator, or as --alice and so on"),
     "--force-authoring": ("", bool, "a node with an author always mines"),
-    "--insecure-validator-i-know-what-i-do": ("", bool, "there are no validators yet"),
+    "--insecure-validator-i-know-what-i-do": ("", bool, "a validator is checked no further"),
     "--rpc-external": ("", bool, _LOOPBACK),
     "--unsafe-rpc-external": ("", bool, _LOOPBACK),
     "--rpc-rate-limit-whitelisted-ips": ("CIDR", str, _LOOPBACK),
@@ -103,7 +103,7 @@ def add_run_options(command: F) -> F:
 
 
 _ROLE = [
-    click.option("--validator", is_flag=True, help="Show the role AUTHORITY."),
+    click.option("--validator", is_flag=True, help="Vote with the keystore's vote keys; show the role AUTHORITY."),
     click.option("--name", help="The node's name; made up if absent."),
     click.option("--author", metavar="SS58|0xHEX", help="Mine, and send the rewards to this account."),
     click.option("--threads", type=click.IntRange(0, 1024), help="Mining processes; default one, 0 does not mine."),

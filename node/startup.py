@@ -29,6 +29,8 @@ from node.core.machine import Machine
 from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
+from node.core.vote_desk import VoteDesk
+from node.core.voting import VoteBookUnusable
 from node.driver import get_time_ms
 from node.failures import CommandFailure
 from node.folders import Folders, get_default_base, get_folders, make_temporary_base
@@ -37,6 +39,8 @@ from node.log_format import get_logger
 from node.log_lines import say_genesis
 from node.node_key import load_node_key
 from node.run_config import RunConfig, SharedOptions
+from node.vote_book import FileVoteBook
+from node.vote_keys import HeldKeys, derive_dev_seed, load_vote_seeds
 from runtime.executive import Runtime
 
 _log = get_logger("sc_cli")
@@ -133,7 +137,42 @@ def make_importer(chain: ChainStore, spec: ChainSpec, *, state_window: int | Non
     return importer
 
 
-def make_machine(importer: Importer, config: RunConfig) -> Machine:
+def make_vote_desk(importer: Importer, config: RunConfig, folders: Folders) -> VoteDesk:
+    """Return what votes, and say with which keys.
+
+    Raises:
+        CommandFailure: a vote key that cannot be read.
+    """
+    if not config.is_authority:
+        return VoteDesk(importer)
+    seeds = load_vote_seeds(config.keystore_path or folders.keystore)
+    if config.account is not None:
+        seeds = (*seeds, derive_dev_seed(config.account))
+    signer, book = HeldKeys(seeds), FileVoteBook(folders.votes, importer.chain.genesis_hash)
+    keys = signer.keys()
+    if not keys:
+        _log.warning("this validator has no vote key: `matchstrike-node key insert --key-type vote` takes one in")
+    for key in keys:
+        _tell_vote_key(key, book, importer.head.number)
+    return VoteDesk(importer, signer=signer, book=book)
+
+
+def _tell_vote_key(key: bytes, book: FileVoteBook, head: int) -> None:
+    try:
+        last = book.find_last(key)
+    except VoteBookUnusable as error:
+        _log.error("⛔ No vote with 0x%s: %s", key.hex(), error)
+        return
+    if last is not None:
+        _log.info("🗳  Vote key 0x%s, last vote for #%d; it votes above that", key.hex(), last.target_height)
+        return
+    _log.info("🗳  Vote key 0x%s, no vote so far", key.hex())
+    if head > 0:
+        path = book.get_path(key)
+        _log.warning("if this key has voted on this chain before, stop the node and bring the record of it to %s", path)
+
+
+def make_machine(importer: Importer, config: RunConfig, folders: Folders) -> Machine:
     """Return the core."""
     limits = PoolLimits(
         count_max=config.pool_count_max,
@@ -144,4 +183,5 @@ def make_machine(importer: Importer, config: RunConfig) -> Machine:
     desk = MiningDesk(
         Author(importer.runtime, importer.params), importer.params, account=config.author, sealing=config.sealing
     )
-    return Machine(importer, Mempool(limits), desk, now_ms=get_time_ms())
+    votes = make_vote_desk(importer, config, folders)
+    return Machine(importer, Mempool(limits), desk, votes=votes, now_ms=get_time_ms())

@@ -24,10 +24,12 @@ from consensus.ticket import TicketJob, compute_context_weight, make_ticket_job
 from consensus.timestamps import compute_median
 from node.core.mempool import Mempool
 from node.core.problem_choice import SolutionBook, choose_problem
+from node.core.voting import Enclosed
 from runtime.block_execution import BlockExecution
-from runtime.executive import AuthorSolution, Runtime
+from runtime.executive import Runtime
+from runtime.problem_records import Problem
 from runtime.queries import list_live_problems
-from runtime.validity import BadMandatory, ExhaustsResources, Future, InvalidTransaction
+from runtime.validity import ExhaustsResources, Future, InvalidTransaction
 
 EXHAUSTED_MAX = 8
 
@@ -61,11 +63,15 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What a template stands on: the head and its state."""
+    """What a template stands on: the head and its state, and the votes and evidence that it encloses.
+
+    What turns out not to fit is left out.
+    """
 
     parent: Header
     view: StateView
     compute_root: Callable[[Mapping[bytes, bytes | None]], bytes]
+    enclosed: Enclosed = Enclosed()
 
 
 class Author:
@@ -87,10 +93,7 @@ class Author:
         execution = self._runtime.start_block(
             view, parent, number=height, digest=digest, is_signature_checked=pool.is_signature_checked
         )
-        solution = self.solutions.choose(problems, height=height)
-        made = self._runtime.make_inherents(view, parent, timestamp_ms=work.timestamp_ms, solution=solution)
-        execution.apply_extrinsic(made[0])
-        inherents = (made[0], *(inherent for inherent in made[1:] if self._is_applied(execution, inherent, solution)))
+        inherents = self._bring_inherents(execution, ground, problems, work.timestamp_ms)
         signed, invalid = _fill(pool, execution.apply_extrinsic)
         extrinsics = (*inherents, *signed)
         header = Header(
@@ -119,15 +122,30 @@ class Author:
             return self._runtime.get_work_context(view, parent, None)
         return context
 
-    def _is_applied(self, execution: BlockExecution, inherent: bytes, solution: AuthorSolution | None) -> bool:
-        """Bring the solution; forget it if it is wrong here: on another branch its number was another problem's."""
-        try:
-            execution.apply_extrinsic(inherent)
-        except BadMandatory:
-            if solution is not None:
-                self.solutions.forget(solution.problem_id)
-            return False
-        return True
+    def _bring_inherents(
+        self, execution: BlockExecution, ground: Ground, problems: list[tuple[int, Problem]], timestamp_ms: int
+    ) -> tuple[bytes, ...]:
+        """Apply the time, the best solution, votes and evidence, and return those that the block takes."""
+        solution = self.solutions.choose(problems, height=ground.parent.number + 1)
+        made = self._runtime.make_inherents(
+            ground.view,
+            ground.parent,
+            timestamp_ms=timestamp_ms,
+            solution=solution,
+            votes=ground.enclosed.votes,
+            evidence=ground.enclosed.evidence,
+        )
+        execution.apply_extrinsic(made[0])
+        taken = [made[0]]
+        for index, inherent in enumerate(made[1:]):
+            try:
+                execution.apply_extrinsic(inherent)
+            except InvalidTransaction:
+                if index == 0 and solution is not None:
+                    self.solutions.forget(solution.problem_id)  # on another branch its number was another problem's
+            else:
+                taken.append(inherent)
+        return tuple(taken)
 
     def _make_work(self, context: WorkContext, now_ms: int) -> WorkDigest:
         median = compute_median(context.recent_timestamps_ms)

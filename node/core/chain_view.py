@@ -7,7 +7,6 @@ from consensus.digest import read_work
 from consensus.timestamps import MEDIAN_BLOCKS
 from network.messages import LOCATOR_MAX
 from node.core.importer import Importer
-from node.core.importer import get_rank as get_block_rank
 from node.core.peer_table import Rank
 
 DENSE_STEPS = 10
@@ -15,7 +14,8 @@ DENSE_STEPS = 10
 
 def get_rank(importer: Importer) -> Rank:
     """Return (justified height, work) of our best chain, as peers' claims state theirs."""
-    return get_block_rank(importer.blocks.best)
+    best = importer.blocks.best
+    return best.justified_height, best.work_total
 
 
 def has_block(importer: Importer, block_hash: bytes) -> bool:

@@ -16,6 +16,7 @@ from chain.block_tree import TreePath
 from chain.extrinsic import decode_extrinsic
 from chain.scale import CodecError
 from consensus.errors import InvalidBlock, TooFarAhead
+from network.port import GossipReceived
 from node.core.author import Ground, Template
 from node.core.effects import (
     BestChanged,
@@ -49,6 +50,7 @@ from node.core.mining_desk import MiningDesk
 from node.core.peer_desk import PeerDesk
 from node.core.pool_errors import PoolRefusal
 from node.core.pool_gate import PoolGate
+from node.core.vote_desk import VoteDesk
 from node.core.waiting_blocks import WaitingBlock, WaitingBlocks
 from node.log_lines import say_imported, say_mined, say_prepared, say_reorg
 from rpc.api import ExtrinsicStatus
@@ -58,12 +60,21 @@ from runtime.executive import AuthorSolution
 class Machine:
     """One node's state of affairs."""
 
-    def __init__(self, importer: Importer, pool: Mempool, desk: MiningDesk, *, now_ms: int) -> None:
+    def __init__(
+        self,
+        importer: Importer,
+        pool: Mempool,
+        desk: MiningDesk,
+        *,
+        now_ms: int,
+        votes: VoteDesk | None = None,
+    ) -> None:
         self.importer = importer
         self.pool = pool
         self.desk = desk
         self.gate = PoolGate(pool, importer.runtime)
         self.waiting = WaitingBlocks()
+        self.votes = votes if votes is not None else VoteDesk(importer)
         intake = Intake(take_block=self._on_block, take_extrinsic=self._on_extrinsic)
         self.peers = PeerDesk(importer, pool, intake, now_ms=now_ms, is_authority=desk.account is not None)
         self.head_since_ms = now_ms
@@ -89,8 +100,12 @@ class Machine:
                 effects = self._on_best_shot(event)
             case Tick():
                 effects = self._on_tick(now_ms)
+            case GossipReceived() if event.topic == "votes":
+                effects = self.votes.on_gossip(event)
             case _:
                 effects = self.peers.handle(event, now_ms)
+        if not self.peers.sync_status.is_major:
+            effects += self.votes.on_tick(now_ms)
         effects += self.peers.on_effects(effects, now_ms)
         return effects + self._refresh_template(now_ms)
 
@@ -178,6 +193,7 @@ class Machine:
                 origin=origin,
             )
         )
+        effects += self.votes.on_block(block)
         if done.path is not None:
             effects += self._on_best_change(done, now_ms)
         return effects
@@ -251,10 +267,12 @@ class Machine:
             has_unsettled=self._last_signed > self.importer.final.number,
             now_ms=now_ms,
         )
-        if not is_due:
+        lacks_votes = desk.template is not None and self.votes.box.is_refresh_due(desk.template.made_ms, now_ms)
+        if not is_due and not lacks_votes:
             return self._stop_mining() if desk.template is None else []
         is_first = desk.template is None
         preparation = desk.prepare(self._get_ground(), self.pool, now_ms)
+        self.votes.box.on_template()
         template = preparation.template
         effects: list[Effect] = []
         for extrinsic_hash, reason in preparation.invalid:
@@ -272,8 +290,8 @@ class Machine:
         return [StopMining()]
 
     def _get_ground(self) -> Ground:
-        state = self.importer.chain.state
-        return Ground(parent=self.importer.head, view=state, compute_root=state.root_of)
+        state, enclosed = self.importer.chain.state, self.votes.choose()
+        return Ground(parent=self.importer.head, view=state, compute_root=state.root_of, enclosed=enclosed)
 
 
 def _tell(news: list[ExtrinsicNews]) -> list[Effect]:

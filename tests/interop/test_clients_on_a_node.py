@@ -66,6 +66,19 @@ def test_polkadot_js_transfers_decodes_the_events_and_shows_the_blocks_author(no
     assert result["headerHash"] == result["included"]["blockHash"]  # it hashes the header itself
 
 
+def test_polkadot_js_sees_blocks_and_transactions_become_final(node: DevNode) -> None:
+    script = str(HERE / "polkadot_js" / "finality.js")
+    result = _run(node, "node", script, node.ws_url, "//Eve", "//Ferdie", str(AMOUNT))
+    assert result["statuses"][-1] == "Finalized"
+    assert "InBlock" in result["statuses"]
+    numbers = [head["number"] for head in result["heads"]]
+    assert numbers == list(range(numbers[0], numbers[0] + 3)), "no final head is left out"
+    assert result["derived"] == sorted(set(result["derived"]))
+    assert result["finalNumber"] >= result["number"]
+    for head in result["heads"]:
+        assert node.call("chain_getBlockHash", head["number"]) == head["hash"]
+
+
 def test_substrate_interface_transfers_and_decodes_the_events(node: DevNode) -> None:
     script = str(HERE / "substrate_interface_transfer.py")
     result = _run(node, sys.executable, script, node.ws_url, CHARLIE_SEED, DAVE, str(AMOUNT))

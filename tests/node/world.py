@@ -5,7 +5,7 @@ The chain is `Params.tiny()`: six spins in the core problem, every ticket wins, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from chain.ed25519 import public_of
 from chain.era import IMMORTAL, Era
 from chain.extrinsic import SigningContext, encode_extra, make_signed
 from chain.header import Digest, Header, make_sealed, make_unsealed
-from chain.params import Params
+from chain.params import UNIT_PLANCK, Params
 from chain.secret_uri import derive_seed
 from chain.store import MemoryStore
 from chain.substrate_types import AddressId
@@ -23,7 +23,7 @@ from consensus.context import WorkContext
 from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal, read_author, read_work
 from consensus.ticket import TicketJob, make_ticket_job, search_tickets
 from genesis.block import make_genesis_block
-from genesis.chain_spec import ChainSpec
+from genesis.chain_spec import ChainSpec, Genesis, RuntimeGenesis, StakingPatch, make_validator
 from genesis.presets import make_development
 from node.chain_layout import BlockData
 from node.chain_opening import create_chain, has_chain, open_chain
@@ -35,6 +35,8 @@ from node.core.machine import Machine
 from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
+from node.core.vote_desk import VoteDesk
+from node.core.voting import VoteBook, VoteSigner
 from runtime.executive import Runtime
 from runtime.pallets.balances import transfer_keep_alive
 from runtime.runtime import encode_call
@@ -56,12 +58,24 @@ def make_keys(uri: str) -> Keys:
     return Keys(seed=seed, public=public_of(seed))
 
 
+def make_vote_keys(uri: str) -> Keys:
+    """Return the vote keys of a development account."""
+    return make_keys(f"{uri}//vote")
+
+
 ALICE, BOB, CHARLIE = make_keys("//Alice"), make_keys("//Bob"), make_keys("//Charlie")
 
 
-def make_tiny_spec(params: Params | None = None) -> ChainSpec:
-    """Return the development chain with tiny numbers."""
-    return replace(make_development(), id="tiny", params=params or Params.tiny())
+def make_tiny_spec(params: Params | None = None, *, validators: Sequence[str] = ()) -> ChainSpec:
+    """Return the development chain with tiny numbers; `validators` are secret URIs, each votes with its //vote."""
+    spec = replace(make_development(), id="tiny", params=params or Params.tiny())
+    if not validators:
+        return spec
+    stake = 1_000 * UNIT_PLANCK
+    rows = [make_validator(make_keys(uri).public, make_vote_keys(uri).public, stake, spec.params) for uri in validators]
+    assert spec.genesis.runtime_genesis is not None
+    patch = replace(spec.genesis.runtime_genesis.patch, staking=StakingPatch(validators=tuple(rows)))
+    return replace(spec, genesis=Genesis(runtime_genesis=RuntimeGenesis(patch=patch)))
 
 
 class World:
@@ -75,8 +89,11 @@ class World:
         params: Params | None = None,
         store: MemoryStore | None = None,
         state_window: int | None = 16,
+        spec: ChainSpec | None = None,
+        signer: VoteSigner | None = None,
+        book: VoteBook | None = None,
     ) -> None:
-        spec = make_tiny_spec(params)
+        spec = spec or make_tiny_spec(params)
         self.params = spec.params
         self.store = store if store is not None else MemoryStore()
         header, state = make_genesis_block(spec)
@@ -92,7 +109,8 @@ class World:
         desk = MiningDesk(
             Author(self.runtime, spec.params), spec.params, account=author, sealing=sealing or Sealing(mode="pow")
         )
-        self.machine = Machine(self.importer, Mempool(PoolLimits()), desk, now_ms=self.now_ms)
+        votes = VoteDesk(self.importer, signer=signer, book=book)
+        self.machine = Machine(self.importer, Mempool(PoolLimits()), desk, now_ms=self.now_ms, votes=votes)
         self.dispatch: Callable[[Event], list[Effect]] = lambda event: self.machine.handle(event, self.now_ms)
 
     @property

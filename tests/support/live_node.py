@@ -123,9 +123,12 @@ async def open_live_node(folder: Path, settings: Settings) -> AsyncIterator[Live
     config = make_run_config(options)
     chain = open_or_create_chain(MemoryStore(), spec)
     importer = make_importer(chain, spec, state_window=config.state_window)
-    driver = Driver(make_machine(importer, config), Metrics(spec.id, sorted(get_methods())), now_ms=SteppedClock())
+    folders = get_folders(folder, spec.id)
+    driver = Driver(
+        make_machine(importer, config, folders), Metrics(spec.id, sorted(get_methods())), now_ms=SteppedClock()
+    )
     driver.miner = _LoopSearch(driver)
-    service = NodeService(driver, config, Site(spec=spec, folders=get_folders(folder, spec.id), peer_id=PEER_ID))
+    service = NodeService(driver, config, Site(spec=spec, folders=folders, peer_id=PEER_ID))
     async with serve(service, replace(settings, port=0), driver.metrics) as port, aiohttp.ClientSession() as session:
         try:
             yield LiveNode(driver, port, session)

@@ -1,0 +1,109 @@
+"""Votes and evidence on their way into a block: the pool, the conflicts found in it, and the choice for a template.
+
+Terms:
+    news: a vote or evidence that fits the block after the head and that the present template lacks.
+    urgent: news that completes two thirds of the stake, so that a checkpoint is justified by the next block.
+
+Invariant: what `choose` returns may stand in the block after the present head, as far as the runtime says beforehand.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chain.header import Header
+from consensus.ballot import Ballot, is_justifying
+from consensus.finality import Evidence, InvalidVote, SignedVote, encode_signed_vote
+from network.port import Publish
+from node.core.effects import Effect, Log
+from node.core.importer import Importer
+from node.core.vote_pool import VotePool
+from node.core.voting import Enclosed
+from node.log_lines import say_conflict
+from runtime.queries import get_validator_sets
+
+REFRESH_MS = 500
+VOTES_CHOSEN_MAX = 128
+EVIDENCE_CHOSEN_MAX = 8
+
+
+class _Offence(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence, and the height at which it was found."""
+
+    evidence: Evidence
+    found_height: int
+
+
+class VoteBox:
+    """What this node's next block carries beside extrinsics."""
+
+    def __init__(self, importer: Importer) -> None:
+        self.pool = VotePool()
+        self._importer = importer
+        self._offences: dict[bytes, _Offence] = {}
+        self._has_news = False
+        self._is_urgent = False
+
+    def add(self, signed: SignedVote) -> list[Effect]:
+        """Keep a vote whose signature and voter were checked; tell everybody of a conflict."""
+        if self.pool.has(signed.key, signed.vote):
+            return []
+        conflict = self.pool.add(signed)
+        if self.is_includable(signed):
+            self._has_news = True
+            self._is_urgent = self._is_urgent or self._completes(signed)
+        if conflict is None or signed.key in self._offences:
+            return []
+        head = self._importer.head
+        self._offences[signed.key] = _Offence(evidence=conflict, found_height=head.number)
+        self._has_news = True
+        line = say_conflict(signed.key, conflict.one.vote.target.height, conflict.two.vote.target.height)
+        # SPEC VOT-08: Both votes of a conflict MUST be passed on, so that every author can bring the evidence.
+        both = (conflict.one, conflict.two)
+        told: list[Effect] = [Publish(topic="votes", data=encode_signed_vote(vote)) for vote in both]
+        return [Log(level="warn", target="finality", message=line), *told]
+
+    def choose(self) -> Enclosed:
+        """Return the votes and the evidence for the block after the head."""
+        head = self._importer.head
+        height = head.number - head.number % self._importer.params.finality.checkpoint_blocks
+        block_hash = self._importer.chain.get_hash(height)
+        found = () if block_hash is None else self.pool.iterate_target(height, block_hash)
+        votes = tuple(signed for signed in found if self.is_includable(signed))
+        self._forget_old(head)
+        evidence = tuple(offence.evidence for offence in self._offences.values())
+        return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=evidence[-EVIDENCE_CHOSEN_MAX:])
+
+    def is_includable(self, signed: SignedVote) -> bool:
+        """Return whether the block after the head may carry a vote."""
+        importer = self._importer
+        try:
+            importer.runtime.check_vote(importer.chain.state, importer.head, signed)
+        except InvalidVote:
+            return False
+        return True
+
+    def is_refresh_due(self, made_ms: int, now_ms: int) -> bool:
+        """Return whether a template made then is worth replacing for what it lacks."""
+        # SPEC VOT-09: A template MUST be made anew for new votes, at once when they complete two thirds of the stake.
+        return self._is_urgent or (self._has_news and now_ms - made_ms >= REFRESH_MS)
+
+    def on_template(self) -> None:
+        """The author has taken what is there."""
+        self._has_news = self._is_urgent = False
+
+    def _completes(self, signed: SignedVote) -> bool:
+        """Return whether this vote makes two thirds of both sets, counting those that blocks carry already."""
+        target = signed.vote.target
+        known = self.pool.iterate_target(target.height, target.hash)
+        keys = tuple(kept.key for kept in known if kept.vote == signed.vote)
+        ballot = Ballot(source=signed.vote.source, target=target, voters=keys)
+        sets = get_validator_sets(self._importer.chain.state)
+        was = msgspec.structs.replace(ballot, voters=tuple(key for key in keys if key != signed.key))
+        return is_justifying(ballot, sets) and not is_justifying(was, sets)
+
+    def _forget_old(self, head: Header) -> None:
+        window = self._importer.params.staking.evidence_blocks
+        old = [key for key, offence in self._offences.items() if offence.found_height + window < head.number]
+        for key in old:
+            del self._offences[key]

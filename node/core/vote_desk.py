@@ -1,0 +1,151 @@
+"""Votes: this node's own duty, and the way of all votes between gossip, blocks and templates.
+
+Terms:
+    duty: the vote that a validator owes on the best chain now (`runtime.queries.find_vote_duty`).
+
+Invariants: a vote is in the book, on the medium, before it is signed, and none is signed that could be slashed together
+with an earlier one, whatever happened in between.
+
+Source: docs/spec/voting.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chain.block import Block
+from consensus.digest import read_work
+from consensus.finality import (
+    SignedVote,
+    Vote,
+    compute_vote_message,
+    encode_signed_vote,
+    is_safe_vote,
+    make_last_vote,
+)
+from network.port import GossipReceived, Publish
+from node.core.effects import Effect, Log
+from node.core.importer import Importer
+from node.core.vote_box import VoteBox
+from node.core.vote_gossip import VoteGossip
+from node.core.voting import (
+    Enclosed,
+    MemoryVoteBook,
+    NoKeys,
+    VoteBook,
+    VoteBookUnusable,
+    VoteSigner,
+    list_included_votes,
+)
+from node.log_lines import say_voted
+from runtime.queries import find_vote_duty, is_voter
+
+REPEAT_MS = 5_000
+HEAD_AGE_MS_MIN = 60_000
+HEAD_AGE_TARGETS = 20
+
+
+class _OwnVote(msgspec.Struct, frozen=True, kw_only=True):
+    """A vote of ours that no block of the best chain has yet, and when to send it again."""
+
+    signed: SignedVote
+    due_ms: int
+
+
+class VoteDesk:
+    """One node's voting."""
+
+    def __init__(self, importer: Importer, *, signer: VoteSigner | None = None, book: VoteBook | None = None) -> None:
+        """Begin without a memory but the book.
+
+        Args:
+            signer: Vote keys; none if absent.
+            book: Must outlive the process wherever `signer` has keys that others can see.
+        """
+        self.box = VoteBox(importer)
+        self.signer = signer if signer is not None else NoKeys()
+        self._importer = importer
+        self._gossip = VoteGossip(importer, self.box)
+        self._book = book if book is not None else MemoryVoteBook()
+        self._own: dict[bytes, _OwnVote] = {}
+        self._head_done: bytes | None = None
+        self._troubles: dict[bytes, str] = {}
+
+    def on_gossip(self, event: GossipReceived) -> list[Effect]:
+        """Judge a vote that a peer brought."""
+        return self._gossip.on_gossip(event)
+
+    def on_block(self, block: Block) -> list[Effect]:
+        """Take over the votes of an imported block, on whatever branch, and judge those that waited for it."""
+        effects: list[Effect] = []
+        for signed in list_included_votes(block.extrinsics):
+            effects += self.box.add(signed)
+        return effects + self._gossip.on_block(block.hash)
+
+    def on_tick(self, now_ms: int) -> list[Effect]:
+        """Do the duty on the present head, if not done yet, and repeat what no block has."""
+        return self._do_duty(now_ms) + self._repeat(now_ms)
+
+    def choose(self) -> Enclosed:
+        """Return what the block after the head may carry."""
+        return self.box.choose()
+
+    def _do_duty(self, now_ms: int) -> list[Effect]:
+        importer = self._importer
+        head = importer.head
+        keys = self.signer.keys()
+        if self._head_done == head.hash or not keys:
+            return []
+        self._head_done = head.hash
+        # SPEC VOT-04: A node MUST NOT vote on a best chain whose head is older than 20 block targets and a minute.
+        age_ms_max = max(HEAD_AGE_MS_MIN, HEAD_AGE_TARGETS * importer.params.work.block_target_ms)
+        if head.number == 0 or now_ms - read_work(head).timestamp_ms > age_ms_max:
+            return []
+        view = importer.chain.state
+        vote = find_vote_duty(view, head, importer.params)
+        if vote is None:
+            return []
+        effects: list[Effect] = []
+        for key in keys:
+            if is_voter(view, key):
+                effects += self._cast(key, vote, now_ms)
+        return effects
+
+    def _cast(self, key: bytes, vote: Vote, now_ms: int) -> list[Effect]:
+        """Write a vote down, sign it and send it, if the book allows it."""
+        try:
+            # SPEC VOT-01: A node MUST NOT sign a vote whose target is not above the target of the last one signed with
+            # the key, or whose source is below its source.
+            if not is_safe_vote(self._book.find_last(key), vote):
+                return []
+            # SPEC VOT-02: A vote MUST be on disk, file and folder synced, before it is signed; a key whose record
+            # cannot be read or written MUST NOT vote.
+            self._book.save_last(key, make_last_vote(vote))
+        except VoteBookUnusable as error:
+            return self._complain(key, str(error))
+        signed = SignedVote(vote=vote, key=key, signature=self.signer.sign(key, compute_vote_message(vote)))
+        self._own[key] = _OwnVote(signed=signed, due_ms=now_ms + REPEAT_MS)
+        line = say_voted(vote.target.height, vote.target.hash, key)
+        effects: list[Effect] = [Log(level="info", target="finality", message=line)]
+        return [*effects, Publish(topic="votes", data=encode_signed_vote(signed)), *self.box.add(signed)]
+
+    def _repeat(self, now_ms: int) -> list[Effect]:
+        """Send own votes again that the best chain still lacks, and forget those that it has or cannot have."""
+        effects: list[Effect] = []
+        for key, own in list(self._own.items()):
+            if now_ms < own.due_ms:
+                continue
+            # SPEC VOT-03: A node MUST send its vote again every 5 seconds while a block could still take it.
+            if self.box.is_includable(own.signed):
+                effects.append(Publish(topic="votes", data=encode_signed_vote(own.signed)))
+                self._own[key] = msgspec.structs.replace(own, due_ms=now_ms + REPEAT_MS)
+            else:
+                del self._own[key]
+        return effects
+
+    def _complain(self, key: bytes, reason: str) -> list[Effect]:
+        """Say once why a key does not vote."""
+        if self._troubles.get(key) == reason:
+            return []
+        self._troubles[key] = reason
+        return [Log(level="error", target="finality", message=f"⛔ No vote with 0x{key.hex()}: {reason}")]

@@ -1,0 +1,118 @@
+"""Judges the votes that peers bring: pass on, drop, or drop and blame.
+
+Terms:
+    stale: for a checkpoint that is final already or below.
+    held: a vote for a block that this node does not know, by a key that it does not know as a voter's; the peer may be
+        ahead of us. It is judged again when the block arrives.
+
+Invariants: no more than `HELD_MAX` votes are held, the oldest are ignored; a peer is blamed only for what no honest
+node would pass on.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from chain.state_tree import StatePruned
+from consensus.finality import BadVote, SignedVote, check_signed_vote, decode_signed_vote, is_checkpoint
+from network.port import GossipReceived, JudgeGossip, Verdict
+from node.core.branch_states import SideStateMissing
+from node.core.effects import Effect
+from node.core.importer import Importer
+from node.core.vote_box import VoteBox
+from runtime.queries import get_validator_sets
+
+HELD_MAX = 256
+VOTERS_KEPT_MAX = 16
+HORIZON_CHECKPOINTS = 4
+
+Opinion: TypeAlias = Literal["accept", "ignore", "reject", "hold"]
+
+
+class VoteGossip:
+    """The verdicts on the topic `votes`."""
+
+    def __init__(self, importer: Importer, box: VoteBox) -> None:
+        self._importer = importer
+        self._box = box
+        self._held: dict[bytes, SignedVote] = {}
+        self._voters: dict[bytes, frozenset[bytes]] = {}
+
+    def on_gossip(self, event: GossipReceived) -> list[Effect]:
+        """Judge a message; without a verdict among the effects it waits for its target."""
+        # SPEC VOT-05: A gossiped vote MUST be rejected that is malformed, of another chain, badly signed, or by a key
+        # that may not vote for its target.
+        try:
+            signed = decode_signed_vote(event.data)
+        except BadVote:
+            return [JudgeGossip(message_id=event.message_id, verdict="reject")]
+        return self._act(event.message_id, signed, self._judge(signed))
+
+    def on_block(self, block_hash: bytes) -> list[Effect]:
+        """Judge the votes again that waited for a block."""
+        waiting = [item for item, signed in self._held.items() if signed.vote.target.hash == block_hash]
+        effects: list[Effect] = []
+        for message_id in waiting:
+            signed = self._held.pop(message_id)
+            effects += self._act(message_id, signed, self._judge(signed))
+        return effects
+
+    def _act(self, message_id: bytes, signed: SignedVote, opinion: Opinion) -> list[Effect]:
+        if opinion == "hold":
+            return self._hold(message_id, signed)
+        effects: list[Effect] = [JudgeGossip(message_id=message_id, verdict=opinion)]
+        return effects + (self._box.add(signed) if opinion == "accept" else [])
+
+    def _judge(self, signed: SignedVote) -> Opinion:
+        vote, blocks = signed.vote, self._importer.blocks
+        target, known = vote.target, vote.target.hash in blocks
+        finality = self._importer.params.finality
+        is_formed = is_checkpoint(target.height, finality) and is_checkpoint(vote.source.height, finality)
+        if not is_formed or vote.genesis != self._importer.chain.genesis_hash or vote.source.height >= target.height:
+            return "reject"
+        # SPEC VOT-06: A gossiped vote MUST be ignored, without blame, that is stale, known, or too far ahead.
+        horizon = self._importer.head.number + HORIZON_CHECKPOINTS * finality.checkpoint_blocks
+        if not self._importer.final.number < target.height <= horizon or self._box.pool.has(signed.key, vote):
+            return "ignore"
+        if known and blocks.get(target.hash).number != target.height:
+            return "reject"
+        voters = self._find_voters(target.hash if known else self._importer.head.hash)
+        if voters is None:
+            return "ignore"
+        if signed.key not in voters:
+            # SPEC VOT-07: A vote by an unknown key for an unknown block MUST be held in bounded memory and judged when
+            # the block arrives.
+            return "reject" if known else "hold"
+        return self._judge_signature(signed)
+
+    def _judge_signature(self, signed: SignedVote) -> Opinion:
+        if not self._box.pool.has_room(signed):
+            return "ignore"
+        try:
+            check_signed_vote(signed)
+        except BadVote:
+            return "reject"
+        return "accept"
+
+    def _find_voters(self, block_hash: bytes) -> frozenset[bytes] | None:
+        """Return the keys that may vote for a block, None if its state is out of reach."""
+        found = self._voters.get(block_hash)
+        if found is None:
+            try:
+                sets = get_validator_sets(self._importer.states.get_view(block_hash))
+            except (StatePruned, SideStateMissing):
+                return None
+            found = frozenset(member.key for members in (sets.previous, sets.current) for member in members)
+            self._voters[block_hash] = found
+            if len(self._voters) > VOTERS_KEPT_MAX:
+                del self._voters[next(iter(self._voters))]
+        return found
+
+    def _hold(self, message_id: bytes, signed: SignedVote) -> list[Effect]:
+        self._held[message_id] = signed
+        if len(self._held) <= HELD_MAX:
+            return []
+        oldest = next(iter(self._held))
+        del self._held[oldest]
+        verdict: Verdict = "ignore"
+        return [JudgeGossip(message_id=oldest, verdict=verdict)]

@@ -1,0 +1,64 @@
+"""The vote keys of a node: from its keystore, and the key of a development account.
+
+Source: Substrate's keystore: one file a key, named by key type and public key, holding the secret URI as JSON.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from chain.ed25519 import public_of, sign
+from chain.secret_uri import InvalidSecretUri, derive_seed
+from node.failures import CommandFailure
+
+KEY_TYPE = "vote"
+
+
+class HeldKeys:
+    """Vote keys in memory (`node.core.voting.VoteSigner`)."""
+
+    def __init__(self, seeds: tuple[bytes, ...]) -> None:
+        self._seeds = {public_of(seed): seed for seed in seeds}
+
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the public keys."""
+        return tuple(self._seeds)
+
+    def sign(self, public: bytes, message: bytes) -> bytes:
+        """Return the signature of one of the keys."""
+        return sign(self._seeds[public], message)
+
+
+def load_vote_seeds(keystore: Path) -> tuple[bytes, ...]:
+    """Return the seeds of the keystore's vote keys, by file name.
+
+    Raises:
+        CommandFailure: a file that cannot be read, is no secret URI, or is not the key that its name says.
+    """
+    prefix = KEY_TYPE.encode().hex()
+    if not keystore.is_dir():
+        return ()
+    files = sorted(path for path in keystore.iterdir() if path.name.startswith(prefix) and len(path.name) == 72)
+    return tuple(_read_seed(path, path.name[len(prefix) :]) for path in files)
+
+
+def derive_dev_seed(name: str) -> bytes:
+    """Return the seed with which a development account votes, e.g. //Alice//vote."""
+    return derive_seed(f"//{name.title()}//vote")
+
+
+def _read_seed(path: Path, public_hex: str) -> bytes:
+    try:
+        uri = msgspec.json.decode(path.read_bytes(), type=str)
+        seed = derive_seed(uri)
+    except OSError as error:
+        raise CommandFailure(f"the vote key {path} cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, InvalidSecretUri) as error:
+        raise CommandFailure(f"the vote key {path} holds no secret URI: {error}") from error
+    if public_of(seed).hex() != public_hex:
+        raise CommandFailure(
+            f"the vote key {path} holds another key than its name says; a vote key is stored without a password"
+        )
+    return seed
