@@ -22,6 +22,7 @@ from node.core.outbox import Outbox
 from node.core.peer_table import PeerTable
 
 ITEM_OVERHEAD_BYTES = 8
+REQUEST_COST_BYTES = 64 * 1024  # look-ups cost, even when they find nothing
 ROOM_BYTES = ANSWER_BYTES_MAX - 4096
 
 
@@ -78,7 +79,7 @@ class Answering:
                 answer, size = self._list_extrinsics(event.request)
             case _:
                 assert_never(event.request)
-        state.served.spend(size)
+        state.served.spend(REQUEST_COST_BYTES + size)
         self._outbox.answer(event.peer, event.request_id, answer)
 
     def on_block(self, block_hash: bytes) -> None:

@@ -105,7 +105,9 @@ class BodyDownload:
         if len(asks) == 1 and now_ms - asks[0].sent_ms >= self._limits.hedge_ms:
             peer = self._choose(first, row, now_ms)
             if peer is not None:
-                batch = [item for item in islice(row, BATCH_MIN) if item.hash not in self._bodies]
+                late = asks[0].request
+                assert isinstance(late, GetBodies)
+                batch = [item for name in late.hashes if (item := row.get(name)) and name not in self._bodies]
                 self._ask(peer, batch, now_ms)
 
     def _choose(self, item: PendingHeader, row: HeaderRow, now_ms: int) -> PeerState | None:
@@ -138,16 +140,14 @@ class BodyDownload:
     def _ask(self, state: PeerState, batch: list[PendingHeader], now_ms: int) -> None:
         request = GetBodies(hashes=tuple(item.hash for item in batch))
         timeout_ms = self._limits.bodies_timeout_ms
-        request_id = self._outbox.ask(state.peer, "bodies", request, timeout_ms=timeout_ms, now_ms=now_ms)
-        self._asks[request_id] = Ask(
-            request_id=request_id, peer=state.peer, purpose="bodies", request=request, sent_ms=now_ms
-        )
+        ask = self._outbox.ask(state.peer, "bodies", request, timeout_ms=timeout_ms, now_ms=now_ms)
+        self._asks[ask.request_id] = ask
         for item in batch:
-            self._asked.setdefault(item.hash, set()).add(request_id)
+            self._asked.setdefault(item.hash, set()).add(ask.request_id)
 
     # Answers
 
-    def on_answer(self, ask: Ask, answer: Bodies, row: HeaderRow | None) -> None:
+    def on_answer(self, ask: Ask, answer: Bodies, row: HeaderRow | None, now_ms: int) -> None:
         """Keep the bodies that belong to the row's headers, and punish for those that do not."""
         hashes = self._close(ask)
         if row is None or not hashes:
@@ -156,6 +156,9 @@ class BodyDownload:
             self._outbox.punish(ask.peer, 25, "sent more bodies than were asked for")
         if not answer.bodies:
             self._note_lacking(ask.peer, hashes)
+        state = self._table.get(ask.peer)
+        if state is not None and len(answer.bodies) < len(hashes) and _measure(answer) < ANSWER_BYTES_MAX // 2:
+            state.rest(now_ms, self._limits.rest_ms)  # it could have sent more
         for block_hash, extrinsics in zip(hashes, answer.bodies, strict=False):
             item = row.get(block_hash)
             if extrinsics is None:
@@ -197,3 +200,7 @@ class BodyDownload:
     def _note_lacking(self, peer: Peer, hashes: tuple[bytes, ...]) -> None:
         for block_hash in hashes:
             self._lacking.setdefault(block_hash, set()).add(peer)
+
+
+def _measure(answer: Bodies) -> int:
+    return sum(sum(map(len, body)) for body in answer.bodies if body is not None)

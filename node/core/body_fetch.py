@@ -124,7 +124,8 @@ class BodyFetch:
         want.tried.add(state.peer)
         request = GetBodies(hashes=(want.header.hash,))
         timeout_ms = self._limits.tip_timeout_ms
-        want.ask_id = self._outbox.ask(state.peer, "tip", request, timeout_ms=timeout_ms, now_ms=now_ms)
+        ask = self._outbox.ask(state.peer, "tip", request, timeout_ms=timeout_ms, now_ms=now_ms)
+        want.ask_id = ask.request_id
 
     def _choose(self, want: Want) -> PeerState | None:
         bringer = self._table.get(want.bringer)

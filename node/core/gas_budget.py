@@ -28,12 +28,20 @@ class GasBudget:
         """Take the gas of a ticket out; return False, and take nothing, if there is not enough."""
         # SPEC SYN-06: The gas of tickets run for gossip MUST stay within a budget in all, a part of it for each peer,
         # and a part for all peers together that have not brought anything good.
-        buckets = [self._all, state.gas] + ([self._strangers] if state.good == 0 else [])
+        buckets = self._list(state)
         if not all(bucket.has(gas, now_ms) for bucket in buckets):
             return False
         for bucket in buckets:
             bucket.spend(gas)
         return True
+
+    def refund(self, state: PeerState, gas: int) -> None:
+        """Put back the gas of a ticket that was not run after all."""
+        for bucket in self._list(state):
+            bucket.refund(gas)
+
+    def _list(self, state: PeerState) -> list[TokenBucket]:
+        return [self._all, state.gas] + ([self._strangers] if state.good == 0 else [])
 
     def _make(self, share: int, now_ms: int) -> TokenBucket:
         return TokenBucket(per_second=self._rate // share, burst=self._burst // share, now_ms=now_ms)

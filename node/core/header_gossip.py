@@ -27,6 +27,7 @@ from node.core.outbox import Outbox
 from node.core.peer_table import PeerState, PeerTable
 
 BAD_HEADER_POINTS = 50
+CONTEXT_GAS = 20_000_000  # about a millisecond: reading a context from a state behind the head
 
 
 class WaitingHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +123,9 @@ class HeaderGossip:
     def _judge(self, state: PeerState, waiting: WaitingHeader, now_ms: int) -> None:
         importer, header = self._importer, waiting.header
         params = importer.params.work
+        if not self._budget.spend(state, CONTEXT_GAS, now_ms):
+            self._wait(state, waiting)
+            return
         try:
             context = importer.get_context(header)
             check_header_in_context(header, context, params, now_ms=now_ms)
@@ -141,7 +145,7 @@ class HeaderGossip:
             importer.check_seal(header, context, params)
         except InvalidBlock as error:
             if isinstance(error, TicketAboveTarget | WrongPoolSize):
-                state.gas.refund(gas)
+                self._budget.refund(state, gas)
             self._reject(state.peer, waiting.message_id, error)
             return
         state.reward()

@@ -180,7 +180,8 @@ class Machine:
         if done.path is not None and done.path.retract:
             effects.append(self._log_reorg(done.path))
         line = say_imported(header.number, header.parent_hash, block_hash, is_best=is_best)
-        effects.append(Log(level="info", target="substrate", message=line))
+        is_news = origin != "network" or not self.peers.sync_status.is_major
+        effects.append(Log(level="info" if is_news else "debug", target="substrate", message=line))
         effects.append(
             BlockImported(
                 hash=block_hash,

@@ -14,6 +14,9 @@ from network.port import Disconnect, JudgeGossip, Peer, Publish, Punish, SendAns
 from node.core.effects import ContinueSync, Effect
 from node.core.peer_table import PeerTable
 
+BAN_POINTS = 100
+GRAVE_POINTS = 50
+
 Purpose: TypeAlias = Literal["headers", "bodies", "tip", "extrinsics"]
 
 
@@ -45,13 +48,14 @@ class Outbox:
         """Collect effects of another desk."""
         self._effects += effects
 
-    def ask(self, peer: Peer, purpose: Purpose, request: Request, *, timeout_ms: int, now_ms: int) -> int:
-        """Send a request and return its id."""
+    def ask(self, peer: Peer, purpose: Purpose, request: Request, *, timeout_ms: int, now_ms: int) -> Ask:
+        """Send a request and return it as it waits."""
         self._last_id += 1
         request_id = self._last_id
-        self._asks[request_id] = Ask(request_id=request_id, peer=peer, purpose=purpose, request=request, sent_ms=now_ms)
+        ask = Ask(request_id=request_id, peer=peer, purpose=purpose, request=request, sent_ms=now_ms)
+        self._asks[request_id] = ask
         self._effects.append(SendRequest(peer=peer, request_id=request_id, request=request, timeout_ms=timeout_ms))
-        return request_id
+        return ask
 
     def close(self, request_id: int, peer: Peer) -> Ask | None:
         """Take out the ask that an answer or a failure belongs to, None if there is none."""
@@ -85,11 +89,12 @@ class Outbox:
         self._effects.append(JudgeGossip(message_id=message_id, verdict=verdict))
 
     def punish(self, peer: Peer, points: int, reason: str) -> None:
-        """Add to a peer's ban score; a peer that gets the whole of it takes no further part."""
+        """Add to a peer's ban score; a peer that earns the whole of it by grave faults takes no further part here."""
         self._effects.append(Punish(peer=peer, points=points, reason=reason))
         state = self._table.get(peer)
-        if state is not None and points >= 100:
-            state.is_leaving = True
+        if state is not None and points >= GRAVE_POINTS:
+            state.grave_points += points
+            state.is_leaving = state.is_leaving or state.grave_points >= BAN_POINTS
 
     def disconnect(self, peer: Peer, reason: str) -> None:
         """Close a connection that deserves no ban."""

@@ -114,8 +114,10 @@ class PeerDesk:
                 self._on_answer(event, now_ms)
             case RequestFailed():
                 self._on_failure(event, now_ms)
-            case GossipReceived():
+            case GossipReceived(topic="headers"):
                 self.gossip.on_header(event, now_ms)
+            case GossipReceived():
+                self.outbox.judge(event.message_id, "ignore")
             case Tick():
                 self._on_tick(now_ms)
             case SyncStep():
@@ -217,7 +219,7 @@ class PeerDesk:
             case "headers", Headers():
                 self.sync.on_headers(ask, event.answer, now_ms)
             case "bodies", Bodies():
-                self.sync.bodies.on_answer(ask, event.answer, self.sync.row)
+                self.sync.bodies.on_answer(ask, event.answer, self.sync.row, now_ms)
             case "tip", Bodies():
                 self.fetch.on_answer(ask, event.answer, now_ms)
             case "extrinsics", Extrinsics():

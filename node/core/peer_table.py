@@ -35,6 +35,7 @@ class PeerState:
         self.good = 0
         self.failures = 0
         self.rests_until_ms = 0
+        self.grave_points = 0
         self.is_leaving = False
 
     @property
