@@ -46,11 +46,16 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
 class BanBook:
     """The scores and bans that one node keeps."""
 
-    def __init__(self, bans: tuple[Ban, ...] = ()) -> None:
-        """`bans` are those of an earlier run."""
+    def __init__(self) -> None:
+        """Nobody did anything yet."""
         self._scores: dict[str, tuple[float, int]] = {}
-        self._bans = {ban.name: ban for ban in bans[-KEPT_MAX:]}
+        self._bans: dict[str, Ban] = {}
         self._place_faults: dict[str, tuple[float, int]] = {}
+
+    def restore(self, bans: tuple[Ban, ...]) -> None:
+        """Put the bans of an earlier run back."""
+        for ban in bans[-KEPT_MAX:]:
+            _store(self._bans, ban.name, ban)
 
     def add_points(self, peer: str, remote: Multiaddr | None, points: int, now_ms: int) -> bool:
         """Count a fault; True when the peer is banned by it."""

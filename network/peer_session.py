@@ -27,6 +27,9 @@ class PeerSession:
         is_gone: Nothing may be told of it any more.
         is_outbound: Did we dial? A second connection may have turned it round since.
         status: What it last said of itself.
+        place: Where we dialled it.
+        listens: Where it can be dialled, by its own word and its IP address.
+        agent: Its software, by its own word.
         asked: Our requests that it has not answered, by the core's number.
         asking: Its requests that our core has not answered, by ours.
         reading: Its open notice streams, one a protocol.
@@ -44,6 +47,9 @@ class PeerSession:
         self.statuses, self.inventories = lanes
         self.is_greeted = self.is_gone = False
         self.status: Status | None = None
+        self.place: Multiaddr | None = None
+        self.listens: tuple[Multiaddr, ...] = ()
+        self.agent = ""
         self.asked: dict[int, Request] = {}
         self.asking: dict[int, asyncio.Future[bytes | None]] = {}
         self.reading: dict[str, Stream] = {}

@@ -26,10 +26,12 @@ from network.libp2p.gossip import Received
 from network.libp2p.gossip_event import Verdict
 from network.libp2p.gossip_wire import MessageId
 from network.libp2p.host import Host, ProtocolRefused
+from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.node_key import PeerId
 from network.libp2p.stream import Stream, StreamReset
 from network.messages import NOTICE_BYTES_MAX, BadMessage, Notice, Status, decode_notice, encode_message
 from network.notice_lane import NoticeLane
+from network.outreach import Outreach
 from network.peer_session import PeerSession
 from network.penalties import BROKEN_RULE
 from network.port import (
@@ -61,6 +63,14 @@ def read_wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class ConnectionCounts:
+    """Peers that came and went since the start, by who dialled."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.opened_in = self.opened_out = self.closed_in = self.closed_out = 0
+
+
 class NetworkService:
     """One node among its peers; used as `async with NetworkService(...)`.
 
@@ -69,6 +79,7 @@ class NetworkService:
         door: Rates, scores and bans.
         sessions: The connected peers.
         requests: What is asked and answered.
+        outreach: Finds peers.
     """
 
     def __init__(
@@ -86,12 +97,15 @@ class NetworkService:
         self._limits = settings.limits
         self._protocols = make_chain_protocols(settings.genesis)
         self._topics: dict[str, Topic] = {name: topic for topic, name in self._protocols.topics.items()}
-        self._chance = chance or Random()
         self._inbox = EventInbox(on_event, self._limits.notices_max)
         self.door = Doorkeeper(host, self._limits, BanBook(), wall_ms)
         self.sessions: dict[PeerId, PeerSession] = {}
+        self.counts = ConnectionCounts()
         self.requests = RequestDesk(host, self.door, self._inbox, protocols=self._protocols, limits=self._limits)
-        self.requests.sessions = self.sessions
+        self.outreach = Outreach(
+            host, self.door, settings, protocols=self._protocols, chance=chance or Random(), wall_ms=wall_ms
+        )
+        self.requests.sessions = self.outreach.sessions = self.sessions
         host.set_handler(self._protocols.status, self._read_notices)
         host.set_handler(self._protocols.inventory, self._read_notices)
         host.set_handler(self._protocols.sync, self._serve_request)
@@ -117,7 +131,47 @@ class NetworkService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Part from everybody."""
+        self.outreach.leave()
         await self.host.__aexit__(kind, error, trace)
+
+    # -- for people
+
+    @property
+    def peer_count(self) -> int:
+        """How many peers of our chain are connected."""
+        return sum(session.is_greeted for session in self.sessions.values())
+
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received and sent since the start."""
+        received, sent = self.host.retired_bytes
+        for connection in self.host.peers.list_connections():
+            received += connection.received_bytes
+            sent += connection.sent_bytes
+        return received, sent
+
+    @property
+    def addresses(self) -> tuple[Multiaddr, ...]:
+        """Where others reach this node, with its name."""
+        external = (address.with_peer(self.host.peer_id) for address in self.host.external)
+        return tuple(dict.fromkeys([*self.host.addresses, *external]))
+
+    def list_reserved(self) -> list[PeerId]:
+        """Return the peers that are always kept."""
+        return list(self.outreach.dialer.reserved)
+
+    def add_reserved(self, address: Multiaddr) -> None:
+        """Keep a peer at all times; `address` ends in its id."""
+        if address.peer_id is not None and address.peer_id != self.host.peer_id:
+            self.outreach.dialer.reserved[address.peer_id] = address
+            self.door.trusted.add(address.peer_id)
+
+    def remove_reserved(self, peer: str) -> None:
+        """Treat a peer as any other; where nobody else is spoken with, part from it."""
+        self.outreach.dialer.reserved.pop(PeerId(peer), None)
+        self.door.trusted.discard(PeerId(peer))
+        if not self.outreach.is_welcome(PeerId(peer)):
+            self._part(PeerId(peer), "no longer reserved")
 
     # -- commands of the core
 
@@ -167,7 +221,7 @@ class NetworkService:
         connection = self.host.get_connection(peer)
         if connection is None:
             return
-        if not self.door.add_peer(peer):
+        if not (self.door.add_peer(peer) and self.outreach.is_welcome(peer)):
             self.door.remove_peer(peer)
             self.host.disconnect(peer)
             return
@@ -176,6 +230,10 @@ class NetworkService:
         inventories = NoticeLane(self.host, peer, protocols.inventory)
         session = PeerSession(self.host, connection, (statuses, inventories))
         self.sessions[peer] = session
+        if session.is_outbound:
+            self.counts.opened_out += 1
+        else:
+            self.counts.opened_in += 1
         self.host.spawn(self._run_statuses(session))
         self.host.spawn(inventories.run())
 
@@ -185,13 +243,24 @@ class NetworkService:
         try:
             await session.statuses.run(lambda: self._greet(session))
         except ProtocolRefused:
-            self._part(session.peer, "of another chain")
+            self._part_from_foreign(session)
+
+    def _part_from_foreign(self, session: PeerSession) -> None:
+        self.outreach.on_foreign(session)
+        self._part(session.peer, "of another chain")
 
     def _greet(self, session: PeerSession) -> None:
         """Tell the core of a peer, once it is known to be of our chain."""
-        if not session.is_greeted and self.sessions.get(session.peer) is session:
-            session.is_greeted = True
-            self._inbox.put(PeerConnected(peer=session.peer, is_outbound=session.is_outbound))
+        if session.is_greeted or session.is_gone:
+            return
+        if self.outreach.is_feeler(session.peer):
+            session.is_gone = True
+            self.outreach.on_greeted(session)
+            self._part(session.peer, "it answers, which is all we wanted")
+            return
+        session.is_greeted = True
+        self._inbox.put(PeerConnected(peer=session.peer, is_outbound=session.is_outbound))
+        self.outreach.on_greeted(session)
 
     def _remove_peer(self, peer: PeerId) -> None:
         self.door.remove_peer(peer)
@@ -199,6 +268,11 @@ class NetworkService:
         if session is None:
             return
         session.close()
+        if session.is_outbound:
+            self.counts.closed_out += 1
+        else:
+            self.counts.closed_in += 1
+        self.outreach.on_gone(session)
         self.requests.drop_asked(session)
         if session.is_greeted:
             self._inbox.put(PeerGone(peer=peer))
@@ -229,7 +303,7 @@ class NetworkService:
             raise BadMessage(f"a notice that {stream.protocol} does not carry")
         if isinstance(notice, Status):
             if notice.genesis != self.settings.genesis:
-                self._part(session.peer, "of another chain")
+                self._part_from_foreign(session)
                 return
             session.status = notice
         else:
@@ -266,8 +340,8 @@ class NetworkService:
 
     async def _tick_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
             self.check(self.host.clock())
+            await asyncio.sleep(TICK_S)
 
     def check(self, now_ms: int) -> None:
         """Look at the peers: their bytes, and whether they ever said a word."""
@@ -275,3 +349,4 @@ class NetworkService:
             self.door.count_bytes(session.peer, session.take_unsolicited())
             if not session.is_greeted and now_ms - session.since_ms > self._limits.greeting_s * 1000:
                 self._part(session.peer, "says nothing")
+        self.outreach.check()

@@ -5,6 +5,8 @@ Source: docs/spec/network.md.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from network.libp2p.multiaddr import Multiaddr
@@ -52,6 +54,8 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
         reserved_only: Speak with nobody else.
         out_peers: Connections that we look for.
         allows_private: Learn, exchange and dial addresses that nobody can have in the open net.
+        meeting_folder: Where nodes of this machine find each other; None does not look.
+        memory_file: Where known peers and bans outlive the process; None forgets them.
     """
 
     genesis: bytes
@@ -62,4 +66,6 @@ class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserved_only: bool = False
     out_peers: int = 16
     allows_private: bool = False
+    meeting_folder: Path | None = None
+    memory_file: Path | None = None
     limits: ServiceLimits = msgspec.field(default_factory=ServiceLimits)
