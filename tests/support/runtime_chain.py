@@ -6,6 +6,7 @@ After every block each pallet's invariants are checked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cache
 from hashlib import blake2b
 
@@ -14,6 +15,7 @@ import pytest
 
 from chain.block import Block, compute_extrinsics_root
 from chain.ed25519 import public_of
+from chain.ed25519 import sign as sign_message
 from chain.era import IMMORTAL, Era, compute_birth
 from chain.extrinsic import SigningContext, encode_extra, make_signed
 from chain.header import Digest, Header, make_sealed
@@ -21,6 +23,7 @@ from chain.params import UNIT_PLANCK, Params
 from chain.substrate_types import AddressId
 from consensus.core_problem import compute_epoch
 from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal
+from consensus.finality import Evidence, SignedVote, Vote, compute_vote_message
 from runtime.block_execution import BlockExecution
 from runtime.dispatch import Call, DispatchFailure
 from runtime.executive import AuthorSolution, Runtime
@@ -30,6 +33,7 @@ from runtime.outcomes import ApplyOutcome, BlockOutcome
 from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.system import ACCOUNT, remark
 from runtime.problem_records import Terms, make_ising
+from runtime.queries import find_vote_duty
 from runtime.runtime import check_invariants, encode_call
 from runtime.storage import Overlay
 from vm.problem import IsingProblem, make_problem
@@ -51,6 +55,22 @@ def get_key(name: str) -> bytes:
     return public_of(get_seed(name))
 
 
+def get_vote_seed(name: str) -> bytes:
+    """Return the seed of a test account's vote key."""
+    return get_seed(f"{name} votes")
+
+
+def get_vote_key(name: str) -> bytes:
+    """Return a test account's vote key."""
+    return get_key(f"{name} votes")
+
+
+def sign_vote(name: str, vote: Vote) -> SignedVote:
+    """Return a vote signed with a test account's vote key, whether it should be or not."""
+    signature = sign_message(get_vote_seed(name), compute_vote_message(vote))
+    return SignedVote(vote=vote, key=get_vote_key(name), signature=signature)
+
+
 def to(name: str) -> AddressId:
     """Return a test account's address."""
     return AddressId(account=get_key(name))
@@ -59,10 +79,18 @@ def to(name: str) -> AddressId:
 class RuntimeChain:
     """Blocks on a dict; `miner` is the author unless said otherwise."""
 
-    def __init__(self, params: Params | None = None, balances: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        params: Params | None = None,
+        balances: dict[str, int] | None = None,
+        validators: dict[str, int] | None = None,
+    ) -> None:
         self.params = params or Params.tiny()
         rows = balances if balances is not None else dict.fromkeys(NAMES, ENDOWMENT)
-        config = GenesisConfig(balances=tuple((get_key(name), amount) for name, amount in rows.items()))
+        config = GenesisConfig(
+            balances=tuple((get_key(name), amount) for name, amount in rows.items()),
+            validators=tuple((get_key(name), get_vote_key(name), bond) for name, bond in (validators or {}).items()),
+        )
         self.view = DictView(build_genesis_state(self.params, config))
         self.head = Header(
             parent_hash=bytes(32),
@@ -105,10 +133,17 @@ class RuntimeChain:
         return execution
 
     def make_block(
-        self, *extrinsics: bytes, author: str = "miner", solution: AuthorSolution | None = None
+        self,
+        *extrinsics: bytes,
+        author: str = "miner",
+        solution: AuthorSolution | None = None,
+        votes: Sequence[SignedVote] = (),
+        evidence: Sequence[Evidence] = (),
     ) -> tuple[Block, BlockOutcome]:
         """Return the next block with these extrinsics, and what it does; nothing is kept."""
-        inherents = self.runtime.make_inherents(self.view, self.head, timestamp_ms=self.next_time_ms, solution=solution)
+        inherents = self.runtime.make_inherents(
+            self.view, self.head, timestamp_ms=self.next_time_ms, solution=solution, votes=votes, evidence=evidence
+        )
         body = (*inherents, *extrinsics)
         header = Header(
             parent_hash=self.head.hash,
@@ -121,10 +156,15 @@ class RuntimeChain:
         return block, self.runtime.execute_block(self.view, self.head, block)
 
     def add_block(
-        self, *extrinsics: bytes, author: str = "miner", solution: AuthorSolution | None = None
+        self,
+        *extrinsics: bytes,
+        author: str = "miner",
+        solution: AuthorSolution | None = None,
+        votes: Sequence[SignedVote] = (),
+        evidence: Sequence[Evidence] = (),
     ) -> BlockOutcome:
         """Execute the next block, keep it, and check the invariants."""
-        block, outcome = self.make_block(*extrinsics, author=author, solution=solution)
+        block, outcome = self.make_block(*extrinsics, author=author, solution=solution, votes=votes, evidence=evidence)
         self.keep(block.header, outcome)
         return outcome
 
@@ -145,6 +185,29 @@ class RuntimeChain:
         """Add empty blocks."""
         for _ in range(count):
             self.add_block()
+
+    def fork(self) -> RuntimeChain:
+        """Return another chain with the same blocks so far."""
+        other = copy(self)
+        other.view = DictView(dict(self.view.values))
+        other.hashes = dict(self.hashes)
+        other.state = Overlay(other.view)
+        return other
+
+    def make_votes(self, *names: str) -> list[SignedVote]:
+        """Return the votes that these validators owe the next block."""
+        duty = find_vote_duty(self.view, self.head, self.params)
+        assert duty is not None, f"no vote is due at {self.head.number}"
+        return [sign_vote(name, duty) for name in names]
+
+    def add_round(self, *names: str) -> list[BlockOutcome]:
+        """Add blocks up to the next checkpoint; these validators vote as soon as they may."""
+        outcomes: list[BlockOutcome] = []
+        while not outcomes or self.head.number % self.params.finality.checkpoint_blocks:
+            duty = find_vote_duty(self.view, self.head, self.params)
+            votes = [sign_vote(name, duty) for name in names] if duty is not None and not outcomes else []
+            outcomes.append(self.add_block(votes=votes))
+        return outcomes
 
     def sign(
         self,
