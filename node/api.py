@@ -5,8 +5,11 @@ Everything runs in the event loop's thread, so an answer never sees half a block
 
 from __future__ import annotations
 
+from network.service import NetworkService
 from node.chain_service import ChainService
 from node.driver import Driver
+from node.finality_service import FinalityService
+from node.peer_service import PeerService
 from node.pool_service import PoolService
 from node.run_config import RunConfig
 from node.startup import Site
@@ -15,12 +18,13 @@ from node.work_service import WorkService
 
 
 class NodeService:
-    """The four services as one."""
+    """The services as one."""
 
-    def __init__(self, driver: Driver, config: RunConfig, site: Site) -> None:
+    def __init__(self, driver: Driver, config: RunConfig, site: Site, network: NetworkService | None = None) -> None:
         """Bind the services' methods; `rpc.api` documents each."""
         chain, pool = ChainService(driver), PoolService(driver)
         work, system = WorkService(driver), SystemService(driver, config, site)
+        peers = PeerService(network)
 
         self.get_best_hash = chain.get_best_hash
         self.get_finalized_hash = chain.get_finalized_hash
@@ -54,9 +58,17 @@ class NodeService:
         self.submit_work = work.submit_work
         self.replay_seal = work.replay_seal
 
+        self.get_finality_status = FinalityService(driver).get_finality_status
+
         self.get_system_info = system.get_system_info
         self.get_sync_state = system.get_sync_state
         self.add_log_filter = system.add_log_filter
         self.reset_log_filter = system.reset_log_filter
         self.insert_key = system.insert_key
         self.has_key = system.has_key
+
+        self.list_peers = peers.list_peers
+        self.list_listen_addresses = peers.list_listen_addresses
+        self.list_reserved = peers.list_reserved
+        self.add_reserved = peers.add_reserved
+        self.remove_reserved = peers.remove_reserved

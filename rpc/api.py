@@ -96,6 +96,15 @@ class SyncState(msgspec.Struct, frozen=True, kw_only=True):
     should_have_peers: bool
 
 
+class PeerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A connected peer, by its own word."""
+
+    peer_id: str
+    roles: str
+    best_hash: bytes
+    best_number: int
+
+
 class Feed(Protocol, Generic[T_co]):
     """A bounded stream of news."""
 
@@ -212,12 +221,30 @@ class WorkApi(Protocol):
     def get_solutions(self, problem_id: int, block_hash: bytes) -> Sequence[Mapping[str, Json]]: ...
 
 
+class FinalityApi(Protocol):
+    """Votes and what they made final; results are JSON-ready, big integers as strings."""
+
+    def get_finality_status(self, block_hash: bytes) -> Mapping[str, Json]:
+        """Return what is justified and final after a block, who votes, and what this node votes with."""
+        ...
+
+
 class SystemApi(Protocol):
     """The node itself."""
 
     def get_system_info(self) -> SystemInfo: ...
 
     def get_sync_state(self) -> SyncState: ...
+
+    def list_peers(self) -> Sequence[PeerView]: ...
+
+    def list_listen_addresses(self) -> Sequence[str]: ...
+
+    def list_reserved(self) -> Sequence[str]: ...
+
+    def add_reserved(self, address: str) -> None: ...
+
+    def remove_reserved(self, peer: str) -> None: ...
 
     def add_log_filter(self, directives: str) -> None: ...
 
@@ -228,5 +255,5 @@ class SystemApi(Protocol):
     def has_key(self, public: bytes, key_type: str) -> bool: ...
 
 
-class NodeApi(ChainApi, PoolApi, WorkApi, SystemApi, Protocol):
+class NodeApi(ChainApi, PoolApi, WorkApi, FinalityApi, SystemApi, Protocol):
     """Everything together."""

@@ -66,7 +66,7 @@ class VoteDesk:
         self.signer = signer if signer is not None else NoKeys()
         self._importer = importer
         self._gossip = VoteGossip(importer, self.box)
-        self._book = book if book is not None else MemoryVoteBook()
+        self.book = book if book is not None else MemoryVoteBook()
         self._own: dict[bytes, _OwnVote] = {}
         self._head_done: bytes | None = None
         self._troubles: dict[bytes, str] = {}
@@ -116,11 +116,11 @@ class VoteDesk:
         try:
             # SPEC VOT-01: A node MUST NOT sign a vote whose target is not above the target of the last one signed with
             # the key, or whose source is below its source.
-            if not is_safe_vote(self._book.find_last(key), vote):
+            if not is_safe_vote(self.book.find_last(key), vote):
                 return []
             # SPEC VOT-02: A vote MUST be on disk, file and folder synced, before it is signed; a key whose record
             # cannot be read or written MUST NOT vote.
-            self._book.save_last(key, make_last_vote(vote))
+            self.book.save_last(key, make_last_vote(vote))
         except VoteBookUnusable as error:
             return self._complain(key, str(error))
         signed = SignedVote(vote=vote, key=key, signature=self.signer.sign(key, compute_vote_message(vote)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from rpc.api import Json, NodeApi
-from rpc.methods import author, chain, payment, state, system, work
+from rpc.methods import author, chain, finality, payment, state, system, work
 from rpc.schema import Method, SubscriptionMethod, describe_annotation
 
 
@@ -64,6 +64,7 @@ def _describe(method: Method | SubscriptionMethod) -> dict[str, Json]:
 _METHODS: tuple[Method, ...] = (
     *author.METHODS,
     *chain.METHODS,
+    *finality.METHODS,
     *payment.METHODS,
     *state.METHODS,
     *system.METHODS,
