@@ -1,7 +1,7 @@
 """The node's process: one event loop, the core in its thread, mining in others.
 
 Start-up order: golden strikes (a VM that does not reproduce them must not judge blocks), chain spec, store with its
-check, core, metrics, RPC, miner. SIGINT and SIGTERM stop in the opposite order.
+check, core, network, metrics, RPC, miner. SIGINT and SIGTERM stop in the opposite order.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from chain.store import StoreError
 from node.api import NodeService
 from node.core.events import Tick
 from node.driver import Driver
+from node.informant import Informant, refresh_metrics
 from node.log_format import get_logger
-from node.log_lines import say_banner, say_idle, say_start
+from node.log_lines import say_banner, say_start
 from node.metrics import Metrics, serve_metrics
 from node.miner import Miner, make_workers
+from node.network_wiring import open_network
 from node.run_config import RunConfig
 from node.startup import (
     Site,
@@ -40,7 +42,6 @@ from vm.golden import run_self_test
 INFORMANT_SECONDS = 5.0
 TICK_SECONDS_MAX = 0.05
 _log = get_logger("sc_cli")
-_informant = get_logger("substrate")
 
 
 def run(config: RunConfig) -> None:
@@ -93,12 +94,16 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
     try:
         async with AsyncExitStack() as stack:
             stack.callback(driver.close_feeds)
-            service = NodeService(driver, config, site)
+            network = await stack.enter_async_context(open_network(driver, config, site))
+            service = NodeService(driver, config, site, network)
             await _open_ports(stack, service, driver, config)
             gc.collect()
             gc.freeze()
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(_tick(driver, config)), group.create_task(_inform(driver))]
+                tasks = [
+                    group.create_task(_tick(driver, config)),
+                    group.create_task(_inform(Informant(driver, network))),
+                ]
                 if config.author is not None:
                     workers = await stack.enter_async_context(make_workers(config.workers))
                     driver.miner = Miner(workers, driver.dispatch)
@@ -171,30 +176,11 @@ async def _tick(driver: Driver, config: RunConfig) -> None:
         driver.dispatch(Tick())
 
 
-async def _inform(driver: Driver) -> None:
+async def _inform(informant: Informant) -> None:
     """Print the informant's line and refresh the metrics."""
     while True:
         await asyncio.sleep(INFORMANT_SECONDS)
-        importer = driver.machine.importer
-        best, final = importer.blocks.best, importer.final
-        _informant.info(
-            say_idle(peers=0, best=(best.number, best.hash), finalized=(final.number, final.hash), rates=(0.0, 0.0))
-        )
-        refresh_metrics(driver)
-
-
-def refresh_metrics(driver: Driver) -> None:
-    """Set the gauges that follow the node's state."""
-    metrics, machine = driver.metrics, driver.machine
-    importer = machine.importer
-    metrics.set(metrics.block_height, importer.head.number, status="best")
-    metrics.set(metrics.block_height, importer.final.number, status="finalized")
-    metrics.set(metrics.block_height, importer.head.number, status="sync_target")
-    metrics.set(metrics.leaves, len(importer.blocks.list_leaves()))
-    metrics.set(metrics.ready_extrinsics, machine.pool.ready_count)
-    metrics.set(metrics.queued_blocks, len(machine.waiting))
-    if isinstance(driver.miner, Miner):
-        metrics.set(metrics.tickets, driver.miner.tickets)
+        informant.tell()
 
 
 def _set_fixed_metrics(driver: Driver, config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from chain.ed25519 import public_of
 from chain.secret_uri import derive_seed
 from chain.ss58 import InvalidAddress, decode_address
 from node.core.sealing import Sealing
+from node.network_options import NetworkConfig, make_network_config
 from node.run_options import DEV_NAMES, WITHOUT_EFFECT, get_parameter
 
 NAME_MAX = 63
@@ -79,6 +80,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     keystore_path: Path | None
     node_key: str | None
     node_key_file: Path | None
+    network: NetworkConfig
     notices: tuple[str, ...]
 
 
@@ -136,6 +138,7 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         keystore_path=msgspec.convert(options.get("keystore_path"), Path | None),
         node_key=flags.text("node_key"),
         node_key_file=msgspec.convert(options.get("node_key_file"), Path | None),
+        network=make_network_config(options),
         notices=tuple(
             f"{flag} has no effect: {reason}."
             for flag, (_, _, reason) in WITHOUT_EFFECT.items()

@@ -12,35 +12,24 @@ from typing import TypeVar
 
 import click
 
+from node.network_options import NETWORK_OPTIONS
+
 F = TypeVar("F", bound=Callable[..., object])
 DEV_NAMES = ("alice", "bob", "charlie", "dave", "eve", "ferdie", "one", "two")
 RPC_METHODS = click.Choice(["auto", "safe", "unsafe"], case_sensitive=False)
 
-_NO_PEERS = "there is no peer-to-peer network yet"
 _LOOPBACK = "ports bind to this machine only; put a reverse proxy in front to serve others"
 _NO_PASSWORD = "keys in the keystore are stored without a password"
 _NO_TELEMETRY = "no telemetry is ever sent"
 WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] = {
-    "--port": ("PORT", int, _NO_PEERS),
-    "--listen-addr": ("MULTIADDR", str, _NO_PEERS),
-    "--public-addr": ("MULTIADDR", str, _NO_PEERS),
-    "--bootnodes": ("MULTIADDR", str, _NO_PEERS),
-    "--reserved-nodes": ("MULTIADDR", str, _NO_PEERS),
-    "--reserved-only": ("", bool, _NO_PEERS),
-    "--out-peers": ("N", int, _NO_PEERS),
-    "--in-peers": ("N", int, _NO_PEERS),
-    "--in-peers-light": ("N", int, _NO_PEERS),
-    "--no-mdns": ("", bool, _NO_PEERS),
-    "--discover-local": ("", bool, _NO_PEERS),
-    "--allow-private-ip": ("", bool, _NO_PEERS),
-    "--no-private-ip": ("", bool, _NO_PEERS),
-    "--max-parallel-downloads": ("N", int, _NO_PEERS),
-    "--max-blocks-per-request": ("N", int, _NO_PEERS),
-    "--sync": ("full|fast|fast-unsafe|warp", str, _NO_PEERS),
-    "--checkpoint": ("HASH", str, _NO_PEERS),
-    "--network-backend": ("litep2p|libp2p", str, _NO_PEERS),
-    "--node-key-type": ("ed25519", str, _NO_PEERS),
-    "--unsafe-force-node-key-generation": ("", bool, _NO_PEERS),
+    "--in-peers-light": ("N", int, "there are no light peers"),
+    "--max-parallel-downloads": ("N", int, "the node asks as many peers as are fast enough"),
+    "--max-blocks-per-request": ("N", int, "the network's protocol sets how much one answer holds"),
+    "--sync": ("full|fast|fast-unsafe|warp", str, "there is one way to catch up: headers first, then every block"),
+    "--checkpoint": ("HASH", str, "there is no start from a checkpoint yet"),
+    "--network-backend": ("litep2p|libp2p", str, "there is one implementation of the network"),
+    "--node-key-type": ("ed25519", str, "node keys are ed25519"),
+    "--unsafe-force-node-key-generation": ("", bool, "a node makes its key at the first start"),
     "--password": ("TEXT", str, _NO_PASSWORD),
     "--password-interactive": ("", bool, _NO_PASSWORD),
     "--password-filename": ("FILE", str, _NO_PASSWORD),
@@ -99,7 +88,7 @@ def add_run_options(command: F) -> F:
         )
         for name in DEV_NAMES
     ]
-    return _decorate(command, [*_ROLE, *accounts, *_RPC, *_REST, *_make_without_effect()])
+    return _decorate(command, [*_ROLE, *accounts, *NETWORK_OPTIONS, *_RPC, *_REST, *_make_without_effect()])
 
 
 _ROLE = [

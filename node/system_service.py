@@ -27,7 +27,6 @@ class SystemService:
         self._driver = driver
         self._config = config
         self._site = site
-        self._starting_block = driver.machine.importer.head.number
         self._info = _make_info(config, site)
 
     def get_system_info(self) -> SystemInfo:
@@ -35,15 +34,15 @@ class SystemService:
         return self._info
 
     def get_sync_state(self) -> SyncState:
-        """Return how far the node is; without peers it is always there."""
-        number = self._driver.machine.importer.head.number
+        """Return how far the node is."""
+        status = self._driver.machine.peers.sync_status
         return SyncState(
-            starting_block=self._starting_block,
-            current_block=number,
-            highest_block=number,
-            peers=0,
-            is_syncing=False,
-            should_have_peers=False,
+            starting_block=status.starting,
+            current_block=self._driver.machine.importer.head.number,
+            highest_block=status.highest,
+            peers=status.peers,
+            is_syncing=status.is_major,
+            should_have_peers=self._site.spec.chain_type != "Development",
         )
 
     def add_log_filter(self, directives: str) -> None:

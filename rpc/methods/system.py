@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rpc.api import Json, NodeApi
-from rpc.errors import MALFORMED_PEER, NOT_HEALTHY, RpcError
+from rpc.errors import NOT_HEALTHY, RpcError
 from rpc.methods.encoding import resolve, to_hex
 from rpc.schema import Account, Hash, HexBytes, Method
 
@@ -53,23 +53,38 @@ def local_peer_id(api: NodeApi) -> Json:
 
 
 def local_listen_addresses(api: NodeApi) -> Json:
-    """Return the addresses at which peers reach the node; empty while it has no network."""
-    return []
+    """Return the addresses at which peers reach the node."""
+    return list(api.list_listen_addresses())
 
 
 def peers(api: NodeApi) -> Json:
-    """Return the connected peers; empty while the node has no network."""
-    return []
+    """Return the connected peers, by their own word."""
+    return [
+        {
+            "peerId": peer.peer_id,
+            "roles": peer.roles,
+            "bestHash": to_hex(peer.best_hash),
+            "bestNumber": peer.best_number,
+        }
+        for peer in api.list_peers()
+    ]
 
 
 def reserved_peers(api: NodeApi) -> Json:
-    """Return the reserved peers; empty while the node has no network."""
-    return []
+    """Return the ids of the reserved peers."""
+    return list(api.list_reserved())
 
 
-def change_reserved_peer(api: NodeApi, peer: str) -> Json:
-    """Refuse: there is no network to reserve peers in yet."""
-    raise RpcError(MALFORMED_PEER, "Peer cannot be reserved", "this node has no network yet")
+def add_reserved_peer(api: NodeApi, peer: str) -> Json:
+    """Keep a peer at all times; its address ends in /p2p/ and its id."""
+    api.add_reserved(peer)
+    return None
+
+
+def remove_reserved_peer(api: NodeApi, peer_id: str) -> Json:
+    """Treat a reserved peer as any other again."""
+    api.remove_reserved(peer_id)
+    return None
 
 
 def node_roles(api: NodeApi) -> Json:
@@ -121,8 +136,8 @@ METHODS = (
     Method(name="system_localListenAddresses", function=local_listen_addresses),
     Method(name="system_peers", function=peers, unsafe=True),
     Method(name="system_reservedPeers", function=reserved_peers),
-    Method(name="system_addReservedPeer", function=change_reserved_peer, unsafe=True),
-    Method(name="system_removeReservedPeer", function=change_reserved_peer, unsafe=True),
+    Method(name="system_addReservedPeer", function=add_reserved_peer, unsafe=True),
+    Method(name="system_removeReservedPeer", function=remove_reserved_peer, unsafe=True),
     Method(name="system_nodeRoles", function=node_roles),
     Method(name="system_syncState", function=sync_state),
     Method(name="system_accountNextIndex", function=account_next_index, aliases=("account_nextIndex",)),

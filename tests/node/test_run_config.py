@@ -120,7 +120,14 @@ def test_the_flags_that_zombienet_injects_are_accepted() -> None:
     config = parse(
         *("--chain", "local", "--name", "alice", "--rpc-cors", "all", "--rpc-methods", "unsafe"),
         *("--node-key", "00" * 32, "--no-telemetry", "--no-mdns", "--prometheus-external", "--validator"),
-        *("--bootnodes", "/ip4/127.0.0.1/tcp/1/p2p/x", "--prometheus-port", "1", "--rpc-port", "2"),
+        *(
+            "--bootnodes",
+            "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp",
+            "--prometheus-port",
+            "1",
+            "--rpc-port",
+            "2",
+        ),
         *("--listen-addr", "/ip4/0.0.0.0/tcp/3/ws", "--base-path", "folder"),
         *("--insecure-validator-i-know-what-i-do",),
     )
