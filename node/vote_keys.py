@@ -45,8 +45,8 @@ def load_vote_seeds(keystore: Path) -> tuple[bytes, ...]:
 
 
 def derive_dev_seed(name: str) -> bytes:
-    """Return the seed with which a development account votes, e.g. //Alice//vote."""
-    return derive_seed(f"//{name.title()}//vote")
+    """Return the seed with which a development account votes, e.g. //Alice."""
+    return derive_seed(f"//{name.title()}")
 
 
 def _read_seed(path: Path, public_hex: str) -> bytes:

@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from chain.ed25519 import public_of
 from chain.secret_uri import derive_seed
 from consensus.finality import LastVote
+from genesis.presets import make_local
 from node import vote_book
 from node.core.voting import VoteBookUnusable
 from node.failures import CommandFailure
 from node.keys_command import key as key_command
 from node.vote_book import FileVoteBook
-from node.vote_keys import HeldKeys, load_vote_seeds
+from node.vote_keys import HeldKeys, derive_dev_seed, load_vote_seeds
 
 GENESIS, KEY, OTHER = b"g" * 32, b"k" * 32, b"o" * 32
 
@@ -154,3 +155,10 @@ def test_a_vote_key_that_is_not_what_its_name_says_stops_the_start(tmp_path: Pat
     (tmp_path / (b"vote".hex() + public.hex())).write_text(content)
     with pytest.raises(CommandFailure, match=match):
         load_vote_seeds(tmp_path)
+
+
+def test_a_development_account_votes_with_the_key_that_validates_on_the_local_chain() -> None:
+    runtime_genesis = make_local().genesis.runtime_genesis
+    assert runtime_genesis is not None
+    keys = [key for _, key, _ in runtime_genesis.patch.staking.validators]
+    assert keys == [f"0x{public_of(derive_dev_seed(name)).hex()}" for name in ("alice", "bob", "charlie", "dave")]

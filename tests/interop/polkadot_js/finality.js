@@ -32,7 +32,7 @@ function collectHeads(api, count) {
     api.rpc.chain
       .subscribeFinalizedHeads((header) => {
         heads.push({ number: header.number.toNumber(), hash: header.hash.toHex() });
-        if (heads.length === count) resolve(heads);
+        if (heads.length === count) resolve([...heads]);
       })
       .catch(reject);
   });
