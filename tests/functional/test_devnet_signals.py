@@ -11,18 +11,27 @@ from pathlib import Path
 
 import pytest
 
-CUBIC = Path(__file__).parents[2] / "examples" / "cubic16.txt"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_devnet_that_is_told_to_end_takes_its_node_along(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "arguments", "word"),
+    [
+        (signal.SIGTERM, ("run", "--nodes", "1", "--problem", str(EXAMPLES / "cubic16.txt")), "posted"),
+        (signal.SIGHUP, ("up", str(EXAMPLES / "sealing.toml")), "Ctrl-C stops them"),
+    ],
+    ids=["SIGTERM", "SIGHUP"],
+)
+def test_a_devnet_that_is_told_to_end_takes_its_node_along(
+    number: signal.Signals, arguments: tuple[str, ...], word: str
+) -> None:
     """SIGTERM as `kill` sends it, SIGHUP as a closed terminal does."""
-    command = [sys.executable, "-m", "matchstrike.commands.main", "devnet", "run", "--problem", str(CUBIC)]
+    command = [sys.executable, "-m", "matchstrike.commands.main", "devnet", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as devnet:
         assert devnet.stdout is not None
-        found = re.search(r"127\.0\.0\.1:(\d+) .*log: (\S+)\)", devnet.stdout.readline())
+        found = re.search(r"127\.0\.0\.1:(\d+) .*log: ([^\s;]+);", devnet.stdout.readline())
         assert found is not None
-        while "posted" not in devnet.stdout.readline():
+        while word not in devnet.stdout.readline():
             assert devnet.poll() is None
         devnet.send_signal(number)
         _, errors = devnet.communicate(timeout=60)

@@ -3,7 +3,7 @@
 What is run: each line of every ```sh block of README.md, CONTRIBUTING.md, docs/ and examples/, by bash, in a folder of
 the document's own that has the repository's examples, against one development node for each document. Exceptions:
 
-    matchstrike-node FLAGS, matchstrike devnet run, ./scripts/devnet
+    matchstrike-node FLAGS, matchstrike devnet run|up, ./scripts/devnet
                             run for ever: started, seen to work, interrupted as by Ctrl-C
     ./scripts/...           run in the repository itself
     ./scripts/test          is what runs this test
@@ -32,7 +32,9 @@ DOCUMENTS = sorted(
 LOOKS_LIKE_A_COMMAND = re.compile(r"^\s*(\$ )?(matchstrike(-node)?|\./scripts/\w+) ")
 EXEMPT = ("./scripts/test", ". .venv/bin/activate")
 NEEDS_A_NODE = re.compile(r"matchstrike (problem|rpc|strike ticket|wallet (balance|transfer|tx))")
-RUNS_FOR_EVER = re.compile(r"^(matchstrike-node|matchstrike devnet run|\./scripts/devnet)( --?\S+( [^-\s]\S*)?)*$")
+RUNS_FOR_EVER = re.compile(
+    r"^(matchstrike-node|matchstrike devnet (run|up \S+)|\./scripts/devnet)( --?\S+( [^-\s]\S*)?)*$"
+)
 ENDS = ("--help", "-h", "--version", "--once")
 SUBCOMMANDS = re.compile(r"^matchstrike-node (build-spec|chain-info|\w+-blocks?|revert|purge-chain|key)\b")
 SECONDS_MAX = 200
@@ -140,7 +142,8 @@ def check_it_runs(command: str, place: Path) -> None:
     words = [*shlex.split(command), "--rpc-port", str(port), *([] if is_devnet else ["--no-prometheus"])]
     with run_program(words, port, cwd=ROOT if command.startswith("./scripts/") else place) as node:
         deadline = time.monotonic() + SECONDS_MAX
-        while not has_begun(node, is_devnet=is_devnet, is_sealing="--sealing" in words):
+        posts, seals = is_devnet and "up" not in words, "--sealing" in words
+        while not has_begun(node, is_devnet=posts, is_sealing=seals):
             assert node.process.poll() is None, f"{command} ended:\n{node.read_log()}"
             assert time.monotonic() < deadline, f"{command} did not get going:\n{node.read_log()}"
             time.sleep(0.1)

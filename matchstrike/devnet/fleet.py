@@ -1,0 +1,158 @@
+"""The nodes of a devnet as running processes: started one after the other, hurt by plan, and stopped together.
+
+Starting slowly matters on few cores: a node imports for a second or two, and many at once starve each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+
+from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
+from matchstrike.devnet.network_tables import FaultTable
+from matchstrike.devnet.node_process import NodeProcess
+from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment
+
+
+class Fleet:
+    """All nodes of one devnet, in the order of the file."""
+
+    def __init__(self, plan: DevnetPlan, folder: Path) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.nodes = {node.name: _make_process(plan, node, folder) for node in plan.nodes}
+
+    @property
+    def first(self) -> NodeProcess:
+        """The node that the others are told of."""
+        return next(iter(self.nodes.values()))
+
+    def get(self, name: str) -> NodeProcess:
+        """Return a node.
+
+        Raises:
+            DevnetFailed: there is none of this name.
+        """
+        if name not in self.nodes:
+            raise DevnetFailed(f"there is no node {name}; there are {', '.join(self.nodes)}")
+        return self.nodes[name]
+
+    def check_alive(self) -> None:
+        """Refuse to go on when a node has ended by itself.
+
+        Raises:
+            DevnetFailed: with exit code and last log lines of each.
+        """
+        reports = []
+        for node in self.nodes.values():
+            try:
+                node.check_alive()
+            except DevnetFailed as error:
+                reports.append(str(error))
+        if reports:
+            raise DevnetFailed("\n".join(reports))
+
+    async def start(self, say: Callable[[str], None]) -> None:
+        """Start all nodes, each when the one before it answers.
+
+        Raises:
+            DevnetFailed: one ended, or did not answer in time.
+        """
+        deadline = monotonic() + self.plan.timeout_s
+        for planned in self.plan.nodes:
+            node, begin = self.nodes[planned.name], monotonic()
+            left = deadline - begin
+            if left <= 0:
+                raise DevnetTimeout(f"the nodes did not all answer within {self.plan.timeout_s:g} s")
+            await node.start()
+            await node.wait_ready(min(left, self.plan.spawn_timeout_s))
+            say(f"{planned.name:<10} {node.url}   (log: {node.log_path}; answered after {monotonic() - begin:.1f} s)")
+
+    async def stop(self) -> None:
+        """Stop all nodes."""
+        await asyncio.gather(*(node.stop() for node in self.nodes.values()))
+
+    def end_now(self) -> None:
+        """End all nodes by force, without waiting."""
+        for node in self.nodes.values():
+            node.end_now()
+
+    async def restart(self, name: str, *, after_s: float, by_force: bool = False) -> None:
+        """Stop a node and start it again.
+
+        Raises:
+            DevnetFailed: it ended again, or did not answer in time.
+        """
+        node = self.get(name)
+        await (node.kill() if by_force else node.stop())
+        await asyncio.sleep(after_s)
+        await node.start()
+        await node.wait_ready(self.plan.spawn_timeout_s)
+
+    async def run_faults(self, say: Callable[[str], None]) -> None:
+        """Do to the nodes what the file says, until all of it has happened."""
+        async with asyncio.TaskGroup() as group:
+            for node in self.plan.nodes:
+                for fault in node.faults:
+                    group.create_task(self._run_fault(node.name, fault, say))
+
+    async def _run_fault(self, name: str, fault: FaultTable, say: Callable[[str], None]) -> None:
+        await asyncio.sleep(fault.after)
+        while True:
+            begin = monotonic()
+            say(f"fault      {name}: {fault.action} for {fault.duration:g} s")
+            if fault.action == "pause":
+                self.get(name).pause()
+                await asyncio.sleep(fault.duration)
+                self.get(name).resume()
+            else:
+                await self.restart(name, after_s=fault.duration, by_force=fault.action == "kill")
+            if fault.every == 0:
+                return
+            await asyncio.sleep(max(0.0, fault.every - (monotonic() - begin)))
+
+
+@asynccontextmanager
+async def run_fleet(plan: DevnetPlan, folder: Path, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
+    """Run the nodes of a plan until the context ends, by a signal too.
+
+    Raises:
+        DevnetFailed: a node ended while it started, or did not answer in time.
+    """
+    cancel_on_termination()
+    fleet = Fleet(plan, folder)
+    try:
+        await fleet.start(say)
+        yield fleet
+    finally:
+        try:
+            await fleet.stop()
+        except BaseException:  # a second Ctrl-C: no time for a clean end
+            fleet.end_now()
+            raise
+
+
+def _make_process(plan: DevnetPlan, node: NodePlan, folder: Path) -> NodeProcess:
+    data = folder / "nodes" / node.name
+    data.mkdir(parents=True, exist_ok=True)
+    return NodeProcess(
+        node.name,
+        make_arguments(plan, node, folder),
+        url=node.url,
+        log_path=folder / f"{node.name}.log",
+        env=make_environment(node, os.environ),
+    )
+
+
+def cancel_on_termination() -> None:
+    """Have SIGTERM and a closed terminal cancel this task, so that no node is left behind."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            loop.add_signal_handler(number, task.cancel)
