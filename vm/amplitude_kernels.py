@@ -8,33 +8,9 @@ that numba vectorises them.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from vm.phase_kernels import TILE
-
-
-@njit(cache=True, fastmath=False, error_model="numpy")
-def load_(re, im, size, phase, table):
-    """Set amplitude x to exp(-i phase[x])."""
-    for x in range(size):
-        angle = phase[x]
-        re[x] = table[angle, 0]
-        im[x] = -table[angle, 1]
-
-
-@njit(cache=True, fastmath=False, error_model="numpy")
-def rotate_(re, im, size, phase, table):
-    """Multiply amplitude x by exp(-i phase[x])."""
-    cosines = np.empty(TILE)
-    sines = np.empty(TILE)
-    width = min(size, TILE)
-    for base in range(0, size, width):
-        angles = phase[base : base + width]
-        for j in range(width):
-            cosines[j] = table[angles[j], 0]
-            sines[j] = table[angles[j], 1]
-        rotate_tile_(re[base : base + width], im[base : base + width], cosines[:width], sines[:width])
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")

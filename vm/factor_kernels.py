@@ -1,8 +1,8 @@
 # mypy: disable-error-code="no-untyped-def"
 """Kernels that turn a strike's angles into the rotations of its steps.
 
-A sweep may have any terms: its phases are made for the whole register. Any other step has only terms of its own qubit:
-its rotations follow from few bits and come from a table of factors, made once for a strike if it is small.
+A sweep may have any terms (see `vm.sweep_kernels`). Any other step has only terms of its own qubit: its rotations
+follow from few bits and come from a table of factors, made once for a strike if it is small.
 
 Terms:
     program: (steps, news, fields, couplings, highs, order, places), see `vm.program`.
@@ -10,7 +10,7 @@ Terms:
     angles: (gammas, dressing, ts, frames): int64 gamma of each layer, int64 dressing phase of each qubit, float64 t of
         each layer and qubit, int64 frame bit of each qubit before each layer (and after the last).
     frame: bit flips that mixers left to be remembered: 1 if the register's bit of a qubit is inverted.
-    tables: (table, phase, slope, factors, held): the frozen cosines and sines; scratch for phases; factors
+    tables: (table, phases, turns, factors, held): the frozen cosines and sines; see `vm.sweep_kernels`; factors
         float64[2, k]; the steps whose phases and whose unkept factors are in memory.
 """
 
@@ -19,8 +19,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from vm.amplitude_kernels import load_, rotate_
 from vm.phase_kernels import TILE_BITS, draw_phases, fill_phases, round_product
+from vm.sweep_kernels import fill_sweep_, turn_
 
 # columns of a program's step rows
 LAYER, QUBIT, POSITION, LIVE, MEASURED, SWEEP, NEW, NEW_END, FIELD, FIELD_END = range(10)
@@ -57,7 +57,7 @@ def sweep_(program, step, angles, tables, re, im):
     """Apply all phases of a sweep, any terms on any positions."""
     steps, _, fields, couplings, _, _, _ = program
     row = steps[step]
-    table, phase, slope, _, held = tables
+    table, phases, turns, _, held = tables
     gammas, dressing, _, frames = angles
     live, layer = row[LIVE], row[LAYER]
     if held[0] != step:
@@ -72,12 +72,9 @@ def sweep_(program, step, angles, tables, re, im):
             a, b = couplings[k, 0], couplings[k, 1]
             sign = 1 - 2 * (frames[layer, couplings[k, 3]] ^ frames[layer, couplings[k, 4]])
             quadratic[a, b] = quadratic[b, a] = sign * round_product(gammas[layer], couplings[k, 2])
-        fill_phases(phase, slope, live, 0, linear, quadratic)
+        fill_sweep_(live, linear, quadratic, table, phases, turns)
         held[0] = step
-    if step == 0:
-        load_(re, im, 1 << live, phase, table)
-    else:
-        rotate_(re, im, 1 << live, phase, table)
+    turn_(re, im, live, step == 0, table, phases, turns)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
@@ -107,7 +104,7 @@ def fill_factors_(program, step, angles, tables, begin):
     """
     steps, _, fields, couplings, highs, _, _ = program
     row = steps[step]
-    table, phase, slope, factors, _ = tables
+    table, phases, _, factors, _ = tables
     gammas, dressing, _, frames = angles
     layer, qubit = row[LAYER], row[QUBIT]
     low = min(row[LIVE] - row[MEASURED], TILE_BITS)
@@ -127,7 +124,8 @@ def fill_factors_(program, step, angles, tables, begin):
             linear[other] = value
         else:
             quadratic[place, other] = quadratic[other, place] = value
-    fill_phases(phase, slope, count, own if row[MEASURED] == 1 else 0, linear, quadratic)
+    phase = phases[0]
+    fill_phases(phase, phases[1], count, own if row[MEASURED] == 1 else 0, linear, quadratic)
     cosines = factors[0, begin : begin + (1 << count)]
     sines = factors[1, begin : begin + (1 << count)]
     for x in range(1 << count):

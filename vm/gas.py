@@ -55,9 +55,9 @@ PRICES = Work(
     weighed=19,
     mixed=5,
     rotated=14,
-    swept=16,
+    swept=11,
     branches=5000,
-    paired=13,
+    paired=7,
     columns=90,
 )
 STRIKE_GAS = 140000

@@ -30,6 +30,7 @@ GOLDEN_STRIKES: tuple[tuple[str, int, int, int, str], ...] = (
     ("weighted", 12, 3, 24, "4baa1c50de6a27acf6f841dd50f4820b"),
     ("dense", 14, 1, 200, "0189e38e8e9519d6a4dac43b5677db2b"),
     ("dense", 15, 2, 201, "f6aa4c5e285b52a63239e3e1ba68a2a4"),
+    ("dense", 17, 1, 209, "eefd4047e1c5d26e0e777bc1bd82252c"),
     ("cubic", 20, 1, 202, "da0aff2ca7096e88759a578a03a7ce82"),
     ("cubic", 16, 2, 203, "434c52cbb47bc5d0c517352d7e435b89"),
     ("grid", 28, 1, 204, "d01dffa116fa5c3d5645cc64b9cf51c2"),

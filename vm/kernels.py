@@ -43,6 +43,7 @@ from vm.factor_kernels import (
 )
 from vm.mix_kernels import mix_run_
 from vm.phase_kernels import TILE
+from vm.sweep_kernels import MIDDLE_MAX
 from vm.tail_kernels import COLUMNS, TAIL_BITS, choose_bit, descend_
 
 SIDE, START, AT, RANK, ALIVE, FIRST, LAST, HEIGHT, USED = range(9)  # entries of a cursor
@@ -66,7 +67,7 @@ def strike(program, sizes, table, law, words, depth, mode, trunk, uniforms, plan
         trunk: float64[2, 2^live] or empty.
         uniforms: float64[s, n], or without rows: the stream's.
         planes: Scratch, float64[planes * (2^live_qubits_max + GAP)], 2 planes for each buffer in use.
-        phases: Scratch, uint16[2, 2^live_qubits_max].
+        phases: Scratch, uint16[3, 2^live_qubits_max].
     """
     count, n = shots.shape
     angles = make_angles(words, law, depth, n, table)
@@ -86,7 +87,7 @@ def play(program, sizes, table, angles, mode, trunk, uniforms, scratches, shots)
     count = len(uniforms)
     size_max = 1 << sizes[0]
     factors = np.empty((2, sizes[2] + sizes[3]))
-    tables = (table, phases[0], phases[1], factors, np.full(2, -1))
+    tables = (table, phases, np.empty((4, 1 << MIDDLE_MAX)), factors, np.full(2, -1))
     fill_kept_factors_(program, angles, tables)
     measuring = make_measuring(angles, program[5])
     scratch = (np.empty((4, TILE)), np.empty((4, TILE)), np.empty(count, np.int64))

@@ -71,17 +71,21 @@ class PlainStrike:
         return 1 - 2 * ((index >> position & 1) ^ self.frame[qubit])
 
     def _rotate(self, step) -> None:
-        gamma, problem = self.angles.gammas[step.layer - 1], self.circuit.problem
-        phase = np.zeros(len(self.re), np.int64)
-        for position, q in step.fields:
-            own = round_to_phase(gamma * problem.fields[q]) + round_to_phase(self.angles.fields[q])
-            phase += own * self._get_spins(position, q)
-        for a, b, weight, x, y in step.couplings:
-            phase += round_to_phase(gamma * weight) * self._get_spins(a, x) * self._get_spins(b, y)
+        """Rotate by the step's terms: all at once, or by a sweep's three groups."""
         if not step.fields:
             return
-        c, s = get_trig_table()[phase % 2**16].T
-        self.re, self.im = self.re * c + self.im * s, self.im * c - self.re * s
+        phases = [np.zeros(len(self.re), np.int64) for _ in range(3 if step.sweep else 1)]
+        gamma, problem = self.angles.gammas[step.layer - 1], self.circuit.problem
+        for position, q in step.fields:
+            own = round_to_phase(gamma * problem.fields[q]) + round_to_phase(self.angles.fields[q])
+            group = choose_group(step.live, position, position) if step.sweep else 0
+            phases[group] += own * self._get_spins(position, q)
+        for a, b, weight, x, y in step.couplings:
+            group = choose_group(step.live, min(a, b), max(a, b)) if step.sweep else 0
+            phases[group] += round_to_phase(gamma * weight) * self._get_spins(a, x) * self._get_spins(b, y)
+        for phase in phases:
+            c, s = get_trig_table()[phase % 2**16].T
+            self.re, self.im = self.re * c + self.im * s, self.im * c - self.re * s
 
     def _mix(self, step) -> None:
         """Mix the step's qubit, unless it was mixed as the second of a pair."""
@@ -112,6 +116,13 @@ class PlainStrike:
             factor = 2.0**-64 if weight > 1 else 2.0**64
             self.re, self.im = self.re * factor, self.im * factor
             self.rescaled += 1
+
+
+def choose_group(live: int, lower: int, upper: int) -> int:
+    """Return the group of a sweep's term that touches two positions (or one twice): 0 low, 1 cross, 2 high."""
+    if lower >= min(live, 8):
+        return 2
+    return 1 if upper >= min(live, 12, (live + 8) // 2) else 0
 
 
 def sum_in_lanes(values: Array) -> float:

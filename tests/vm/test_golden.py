@@ -54,8 +54,8 @@ def test_vm_14_gas_is_the_priced_work_of_a_schedule():
     assert (work.swept, work.weighed, work.mixed, work.uniforms) == (1024, 0, 0, 320)
     assert work.paired == 1024 + 4 * 256  # one register of 10 qubits, then 4 of 8 (expected: 32 * 4 / 36)
     assert work.columns == 32 * 64
-    expected = STRIKE_GAS + 16 * 1024 + 13 * 2048 + 5000 * 5 + 200 * 320 + 90 * 2048
-    assert (PRICES.swept, PRICES.paired, PRICES.branches, PRICES.uniforms, PRICES.columns) == (16, 13, 5000, 200, 90)
+    expected = STRIKE_GAS + 11 * 1024 + 7 * 2048 + 5000 * 5 + 200 * 320 + 90 * 2048
+    assert (PRICES.swept, PRICES.paired, PRICES.branches, PRICES.uniforms, PRICES.columns) == (11, 7, 5000, 200, 90)
     assert compute_gas(schedule, 32) == expected
 
 

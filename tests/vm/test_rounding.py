@@ -65,9 +65,17 @@ def test_vm_17_vm_18_vm_19_every_decision_is_that_of_the_rules_to_the_last_bit(n
 
 @pytest.mark.parametrize(
     ("family", "n", "depth"),
-    [("dense", 13, 2), ("dense", 14, 1), ("weighted", 15, 1), ("cubic", 20, 1), ("cubic", 16, 2), ("grid", 24, 2)],
+    [
+        ("dense", 13, 2),
+        ("dense", 14, 1),
+        ("dense", 17, 1),
+        ("weighted", 15, 1),
+        ("cubic", 20, 1),
+        ("cubic", 16, 2),
+        ("grid", 24, 2),
+    ],
 )
-def test_vm_15_vm_16_registers_beyond_a_tile_follow_the_rules_too(family: str, n: int, depth: int):
+def test_vm_15_vm_16_vm_21_registers_beyond_a_tile_follow_the_rules_too(family: str, n: int, depth: int):
     problem = make_golden_problem(family, n)
     circuit = compile_circuit(problem, depth=depth)
     check_walks(circuit, random.Random(n), 3)
@@ -107,5 +115,26 @@ def test_vm_17_an_amplitude_that_differs_in_its_last_bit_would_be_noticed(monkey
     problem = make_golden_problem("cubic", 12)
     circuit = compile_circuit(problem, depth=1)
     chance = random.Random(6)
+    with pytest.raises(AssertionError, match="rank"):
+        check_walks(circuit, chance, 20)
+
+
+@pytest.mark.parametrize(
+    "choose_otherwise",
+    [
+        lambda own, live, lower, upper: 0,
+        lambda own, live, lower, upper: 2 - own(live, lower, upper),
+        lambda own, live, lower, upper: 2 if lower >= 8 else 1 if upper >= min(live, 12, (live + 8) // 2) - 1 else 0,
+    ],
+    ids=["one rotation for all terms", "groups in another order", "another boundary of cross terms"],
+)
+def test_vm_21_other_groups_of_a_sweeps_terms_would_be_noticed(monkeypatch, choose_otherwise):
+    own = plain_engine.choose_group
+    monkeypatch.setattr(
+        plain_engine, "choose_group", lambda live, lower, upper: choose_otherwise(own, live, lower, upper)
+    )
+    problem = make_golden_problem("dense", 12)
+    circuit = compile_circuit(problem, depth=1)
+    chance = random.Random(7)
     with pytest.raises(AssertionError, match="rank"):
         check_walks(circuit, chance, 20)
