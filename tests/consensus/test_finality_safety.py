@@ -279,7 +279,7 @@ def test_fin_13_without_the_previous_set_two_sets_without_a_common_member_finali
 
 
 def test_accountable_safety_a_conflict_names_a_third_of_the_stake() -> None:
-    """Those who vote on both sides make two conflicting checkpoints final, and their signatures are all the evidence."""
+    """Who votes on both sides can make two conflicting checkpoints final; their signatures are all the evidence."""
     guilty = (TRAITOR, "f1", "f2")
     root = go(make_pure_chain(), 1)
     sides = {"f3": root, "f4": go(make_pure_chain(), 2)}
