@@ -1,13 +1,15 @@
 """What must hold in every world, looked at while it runs and when it ends.
 
-Safety is looked at after every effect (`FinalityWatch`); that nodes agree and that the chain goes on, at the end, when
-the faults are over. Only honest nodes are held to it.
+Safety is looked at after every effect (`FinalityWatch`, `VoteWatch`); that nodes agree and that the chain goes on, at
+the end, when the faults are over. Only honest nodes are held to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consensus.finality import Vote, decode_signed_vote, is_slashable
+from network.port import Publish
 from node.core.effects import Effect, Finalized
 from node.core.machine import Machine
 from runtime.dispatch import InvariantBroken
@@ -24,19 +26,49 @@ class FinalityWatch:
         self.heights: dict[str, int] = {}
 
     def on_effects(self, world: World, name: str, effects: Sequence[Effect]) -> None:
-        """Compare what becomes final with what others finalised.
+        """Compare what becomes final with what others finalised, and with what was final before.
 
         Raises:
             Violation: it is in conflict.
         """
         for effect in effects:
-            if not isinstance(effect, Finalized):
-                continue
-            for header in effect.headers:
-                known, who = self.finals.setdefault(header.number, (header.hash, name))
-                if known != header.hash:
-                    raise Violation(f"{name} finalised another block {header.number} than {who}")
-                self.heights[name] = max(self.heights.get(name, 0), header.number)
+            if isinstance(effect, Finalized):
+                for header in effect.headers:
+                    self._compare(name, header.number, header.hash)
+        final = world.hosts[name].machine.importer.final
+        self._compare(name, final.number, final.hash)
+        if final.number < self.heights.get(name, 0):
+            raise Violation(f"{name} fell back from final block {self.heights[name]} to {final.number}")
+        self.heights[name] = final.number
+
+    def _compare(self, name: str, number: int, block_hash: bytes) -> None:
+        known, who = self.finals.setdefault(number, (block_hash, name))
+        if known != block_hash:
+            raise Violation(f"{name} finalised another block {number} than {who}")
+
+
+class VoteWatch:
+    """No honest node ever signs two votes that get it slashed, whatever happened in between."""
+
+    def __init__(self) -> None:
+        self.votes: dict[bytes, list[Vote]] = {}
+
+    def on_effects(self, world: World, name: str, effects: Sequence[Effect]) -> None:
+        """Compare each vote that a node publishes with all that its key signed before.
+
+        Raises:
+            Violation: two of them are evidence.
+        """
+        for effect in effects:
+            if isinstance(effect, Publish) and effect.topic == "votes":
+                signed = decode_signed_vote(effect.data)
+                earlier = self.votes.setdefault(signed.key, [])
+                for vote in earlier:
+                    if is_slashable(vote, signed.vote):
+                        heights = f"{vote.target.height} and {signed.vote.target.height}"
+                        raise Violation(f"{name} signed two votes that get it slashed, for targets {heights}")
+                if signed.vote not in earlier:
+                    earlier.append(signed.vote)
 
 
 def check_agreement(world: World, *, depth_max: int, lag_max: int = 3) -> None:
@@ -72,8 +104,11 @@ def check_lives(world: World) -> None:
             raise Violation(f"{name} does not run at the end: {host.failure}")
 
 
-def check_growth(world: World, *, blocks_min: int, finals_min: int = 0) -> None:
+def check_growth(world: World, *, blocks_min: int, finality_lag_max: int) -> None:
     """Refuse a chain that stood still.
+
+    Args:
+        finality_lag_max: So many blocks at most may stand on the last final one.
 
     Raises:
         Violation: an honest node's chain is too short, or too little of it is final.
@@ -82,8 +117,8 @@ def check_growth(world: World, *, blocks_min: int, finals_min: int = 0) -> None:
         number, final = machine.importer.head.number, machine.importer.final.number
         if number < blocks_min:
             raise Violation(f"{name} has only {number} blocks at the end, at least {blocks_min} were due")
-        if final < finals_min:
-            raise Violation(f"{name} has only {final} final blocks at the end, at least {finals_min} were due")
+        if number - final > finality_lag_max:
+            raise Violation(f"at the end the head of {name} is block {number}, but only {final} is final")
 
 
 def check_states(world: World) -> None:

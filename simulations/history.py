@@ -5,7 +5,7 @@ Invariant: equal digests mean equal histories; nothing that depends on the proce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -33,18 +33,14 @@ class Reorg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History:
-    """The record of one world."""
+    """The record of one world; `write`, if set, takes each line as well."""
 
-    def __init__(self, *, is_kept: bool = False) -> None:
-        """Begin empty.
-
-        Args:
-            is_kept: Keep every line, not only their digest.
-        """
+    def __init__(self) -> None:
+        """Begin empty."""
         self.blocks: dict[bytes, BlockNote] = {}
         self.reorgs: list[Reorg] = []
         self.finals: dict[str, dict[int, bytes]] = {}
-        self.lines: list[str] | None = [] if is_kept else None
+        self.write: Callable[[str], None] | None = None
         self.count = 0
         self._hash = blake2b(digest_size=32)
 
@@ -58,8 +54,8 @@ class History:
         line = f"{at_ms} {name} {describe(what)}\n"
         self._hash.update(line.encode())
         self.count += 1
-        if self.lines is not None:
-            self.lines.append(line)
+        if self.write is not None:
+            self.write(line)
 
     def note_effect(self, at_ms: int, name: str, effect: Effect) -> None:
         """Add a line for an effect, and what it says about the chain."""

@@ -20,8 +20,10 @@ from node.core.machine import Machine
 from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
+from node.core.vote_desk import VoteDesk
 from runtime.executive import Runtime
 from simulations.disk import Disk
+from simulations.voting import DiskVoteBook, SeedSigner
 
 STATE_WINDOW_BLOCKS = 256
 
@@ -38,6 +40,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         account: Who earns the rewards; None mines nothing.
+        vote_seed: Seed of the vote key; None votes never.
         now_ms: The time as the node's clock has it.
     """
 
@@ -46,6 +49,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     disk: Disk
     check_seal: SealChecker
     account: bytes | None
+    vote_seed: bytes | None
     now_ms: int
 
 
@@ -68,4 +72,6 @@ def make_honest_node(site: Site) -> Machine:
     importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)
     importer.restore_side_blocks()
     desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
-    return Machine(importer, Mempool(PoolLimits()), desk, now_ms=site.now_ms)
+    signer = SeedSigner(() if site.vote_seed is None else (site.vote_seed,))
+    votes = VoteDesk(importer, signer=signer, book=DiskVoteBook(site.disk))
+    return Machine(importer, Mempool(PoolLimits()), desk, votes=votes, now_ms=site.now_ms)

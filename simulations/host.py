@@ -30,6 +30,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
         skew_ms: How far its clock is ahead.
         import_ms: How long it needs for a block.
         write_ms: How long its disk needs for a batch.
+        stake_planck: What its account has bonded as a validator from the beginning; 0 for no validator.
+        vote_seed: Seed of its vote key; None votes never, which is how a silent validator is made.
         is_honest: Whether the checks of the world hold it to the protocol.
     """
 
@@ -40,6 +42,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     skew_ms: int = 0
     import_ms: float = 5.0
     write_ms: float = 1.0
+    stake_planck: int = 0
+    vote_seed: bytes | None = None
     is_honest: bool = True
     maker: ActorMaker = make_honest_node
 

@@ -6,6 +6,7 @@ A failure ends in a sentence with the command that repeats it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from time import process_time
 
 import click
@@ -43,19 +44,18 @@ class ScenarioFailed(Exception):
     """A scenario that did not end well; the message says how to repeat it."""
 
 
-def play(scenario: Scenario, seed: int, *, is_kept: bool = False) -> Report:
+def play(scenario: Scenario, seed: int, *, write: Callable[[str], None] | None = None) -> Report:
     """Return how a scenario ends with a seed.
 
     Args:
-        is_kept: Write the history to stdout when it fails.
+        write: Takes each line of the history as it happens.
 
     Raises:
         ScenarioFailed: a check found something, or a core raised what it must not.
     """
     begin = process_time()
     world = scenario.begin(seed)
-    if is_kept:
-        world.history.lines = []
+    world.history.write = write
     try:
         world.run(scenario.length_ms)
         scenario.end(world)
@@ -64,9 +64,6 @@ def play(scenario: Scenario, seed: int, *, is_kept: bool = False) -> Report:
         repeat = f"python -m simulations.run {scenario.name} --seed {seed}"
         where = f"{scenario.name}, seed {seed}, after {world.now_ms / 1000:.1f} s"
         raise ScenarioFailed(f"{where}: {name}{failure}\nrepeat it with: {repeat}") from failure
-    finally:
-        if world.history.lines is not None:
-            click.echo("".join(world.history.lines), nl=False)
     return _make_report(scenario, seed, world, process_time() - begin)
 
 
@@ -91,13 +88,17 @@ def _make_report(scenario: Scenario, seed: int, world: World, cpu_seconds: float
 @click.argument("scenario", type=click.Choice(sorted(SCENARIOS)))
 @click.option("--seed", default=1, show_default=True, help="The seed, or the first one.")
 @click.option("--count", default=1, show_default=True, help="How many seeds.")
-@click.option("--lines", is_flag=True, help="Write the whole history.")
+@click.option("--lines", is_flag=True, help="Write the whole history to stderr.")
 def main(scenario: str, seed: int, count: int, lines: bool) -> None:
     """Play a scenario; one line of JSON for each seed, exit code 1 if one did not end well."""
     failed = 0
+
+    def write(line: str) -> None:
+        click.echo(line, nl=False, err=True)
+
     for number in range(seed, seed + count):
         try:
-            report = play(SCENARIOS[scenario], number, is_kept=lines)
+            report = play(SCENARIOS[scenario], number, write=write if lines else None)
         except ScenarioFailed as failure:
             failed += 1
             click.echo(f"error: {failure}", err=True)

@@ -1,6 +1,6 @@
 """Stories with faults, each from one seed, and what must be true when they end.
 
-Each lasts some minutes of the world's time, the last of them without faults, so that the nodes can agree again.
+Each lasts some minutes of the world's time, the last of it without faults, so that the nodes can agree again.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from simulations.cast import make_plans, make_spec
-from simulations.checks import FinalityWatch, check_agreement, check_growth, check_lives, check_states
+from chain.params import Params
+from simulations.cast import PARAMS, make_plans, make_spec, silence
+from simulations.checks import FinalityWatch, VoteWatch, check_agreement, check_growth, check_lives, check_states
 from simulations.faults import plan_crashes, plan_full_disk, plan_partitions
 from simulations.host import NodePlan
 from simulations.wires import Link
 from simulations.world import World
 
-NODES = 5
+NODES = 4
 DEPTH_MAX = 4
-MINUTE_MS = 60_000
+FINALITY_LAG_MAX = 20
+FAULTS_END_MS = 75_000
+LENGTH_MS = 125_000
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,14 +49,24 @@ def begin_calm(seed: int) -> World:
 def begin_crashes(seed: int) -> World:
     """Any node dies at any event or write, and comes back."""
     world = _make_world(seed)
-    plan_crashes(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=6_000)
+    plan_crashes(world, begin_ms=5_000, end_ms=FAULTS_END_MS, mean_ms=6_000)
     return world
 
 
 def begin_partitions(seed: int) -> World:
     """The network tears in two and heals."""
     world = _make_world(seed)
-    plan_partitions(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=20_000)
+    plan_partitions(world, begin_ms=5_000, end_ms=FAULTS_END_MS, mean_ms=20_000)
+    return world
+
+
+def begin_long_split(seed: int) -> World:
+    """Two halves of the stake are apart for two minutes: each makes blocks, neither makes any final."""
+    world = _make_world(seed)
+    names = list(world.hosts)
+    world.chance.get_stream("faults", "split").shuffle(names)
+    world.plan(10_000, lambda: world.peering.wires.split([names[: NODES // 2]]))
+    world.plan(130_000, world.peering.wires.heal)
     return world
 
 
@@ -70,7 +83,7 @@ def begin_latency(seed: int) -> World:
 def begin_skew(seed: int) -> World:
     """Clocks are up to twelve seconds apart, and one jumps."""
     plans = make_plans(NODES)
-    skews = (0, 6_000, -6_000, 3_000, -3_000)
+    skews = (0, 6_000, -6_000, 3_000)
     world = _make_world(seed, [replace(plan, skew_ms=skew) for plan, skew in zip(plans, skews, strict=True)])
     stream = world.chance.get_stream("faults", "skew")
     host = world.hosts[stream.choice(sorted(world.hosts))]
@@ -79,7 +92,7 @@ def begin_skew(seed: int) -> World:
     def jump() -> None:
         host.skew_ms += jump_ms
 
-    world.plan(stream.randint(10_000, 2 * MINUTE_MS), jump)
+    world.plan(stream.randint(10_000, FAULTS_END_MS), jump)
     return world
 
 
@@ -93,9 +106,20 @@ def begin_full_disk(seed: int) -> World:
     """One disk is full for half a minute."""
     world = _make_world(seed)
     stream = world.chance.get_stream("faults", "full disk")
-    begin_ms = stream.randint(5_000, MINUTE_MS)
+    begin_ms = stream.randint(5_000, FAULTS_END_MS - 30_000)
     plan_full_disk(world, stream.choice(sorted(world.hosts)), begin_ms=begin_ms, end_ms=begin_ms + 30_000)
     return world
+
+
+def begin_silent_third(seed: int) -> World:
+    """A third of the stake never votes, and finality goes on."""
+    return _make_world(seed, silence(make_plans(3), 1))
+
+
+def begin_silent_more(seed: int) -> World:
+    """Two fifths of the stake never vote, until the leak has taken so much of it that finality goes on."""
+    finality = replace(PARAMS.finality, leak_quotient=64)
+    return _make_world(seed, silence(make_plans(5), 2), params=replace(PARAMS, finality=finality))
 
 
 def begin_everything(seed: int) -> World:
@@ -104,8 +128,8 @@ def begin_everything(seed: int) -> World:
     plans = [replace(plan, skew_ms=1_000 * index) for index, plan in enumerate(plans)]
     world = _make_world(seed, plans, link=Link(loss=0.1, latency_ms=200.0, jitter_ms=200.0, doubled=0.1))
     _calm_down(world)
-    plan_crashes(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=15_000)
-    plan_partitions(world, begin_ms=5_000, end_ms=2 * MINUTE_MS, mean_ms=30_000)
+    plan_crashes(world, begin_ms=5_000, end_ms=FAULTS_END_MS, mean_ms=15_000)
+    plan_partitions(world, begin_ms=5_000, end_ms=FAULTS_END_MS, mean_ms=30_000)
     return world
 
 
@@ -113,31 +137,38 @@ def end_well(world: World) -> None:
     """Everybody runs and agrees, the chain has grown, and the state is sound."""
     check_lives(world)
     check_agreement(world, depth_max=DEPTH_MAX)
-    check_growth(world, blocks_min=20)
+    check_growth(world, blocks_min=10, finality_lag_max=FINALITY_LAG_MAX)
     check_states(world)
 
 
+BEGINNINGS: tuple[tuple[str, Callable[[int], World], int], ...] = (
+    ("calm", begin_calm, 70_000),
+    ("crashes", begin_crashes, LENGTH_MS),
+    ("partitions", begin_partitions, LENGTH_MS),
+    ("long-split", begin_long_split, 190_000),
+    ("loss", begin_loss, LENGTH_MS),
+    ("latency", begin_latency, 180_000),
+    ("skew", begin_skew, LENGTH_MS),
+    ("slow-disk", begin_slow_disk, LENGTH_MS),
+    ("full-disk", begin_full_disk, LENGTH_MS),
+    ("silent-third", begin_silent_third, LENGTH_MS),
+    ("silent-more", begin_silent_more, 240_000),
+    ("everything", begin_everything, LENGTH_MS),
+)
 SCENARIOS: Mapping[str, Scenario] = {
     name: Scenario(name=name, summary=(begin.__doc__ or "").strip(), begin=begin, end=end_well, length_ms=length_ms)
-    for name, begin, length_ms in (
-        ("calm", begin_calm, 2 * MINUTE_MS),
-        ("crashes", begin_crashes, 3 * MINUTE_MS),
-        ("partitions", begin_partitions, 3 * MINUTE_MS),
-        ("loss", begin_loss, 3 * MINUTE_MS),
-        ("latency", begin_latency, 3 * MINUTE_MS),
-        ("skew", begin_skew, 3 * MINUTE_MS),
-        ("slow-disk", begin_slow_disk, 3 * MINUTE_MS),
-        ("full-disk", begin_full_disk, 3 * MINUTE_MS),
-        ("everything", begin_everything, 3 * MINUTE_MS),
-    )
+    for name, begin, length_ms in BEGINNINGS
 }
 
 
-def _make_world(seed: int, plans: list[NodePlan] | None = None, *, link: Link | None = None) -> World:
-    return World(seed, make_spec(), plans or make_plans(NODES), link=link, observers=(FinalityWatch(),))
+def _make_world(
+    seed: int, plans: list[NodePlan] | None = None, *, link: Link | None = None, params: Params | None = None
+) -> World:
+    plans = plans or make_plans(NODES)
+    return World(seed, make_spec(plans, params=params), plans, link=link, observers=(FinalityWatch(), VoteWatch()))
 
 
 def _calm_down(world: World) -> World:
     """Let the links be good in the last minute."""
-    world.plan(2 * MINUTE_MS, lambda: world.peering.wires.set_link(Link()))
+    world.plan(FAULTS_END_MS, lambda: world.peering.wires.set_link(Link()))
     return world

@@ -69,20 +69,18 @@ class World:
         link: Link | None = None,
         lottery: Callable[[Chance], Lottery] = ModelLottery,
         observers: Sequence[Observer] = (),
-        is_kept: bool = False,
     ) -> None:
         """Start all nodes.
 
         Args:
             link: What the links are like.
             lottery: Makes what decides who finds tickets.
-            is_kept: Keep every line of the history.
         """
         self.seed = seed
         self.spec = spec
         self.chance = Chance(seed)
         self.agenda = Agenda(BEGIN_MS)
-        self.history = History(is_kept=is_kept)
+        self.history = History()
         self.lottery = lottery(self.chance)
         self.peering = Peering(self.agenda, self.chance, link or Link(), self._deliver)
         self.total_power = compute_total_power(spec.params.work)
@@ -129,6 +127,7 @@ class World:
             disk=host.disk,
             check_seal=self.lottery.check_seal,
             account=host.plan.account,
+            vote_seed=host.plan.vote_seed,
             now_ms=host.now_ms,
         )
         try:

@@ -27,9 +27,15 @@ DRAWS = 300
 
 def make_machine(lottery: Lottery) -> Machine:
     """Return a mining node."""
-    account = make_plans(1)[0].account
+    plans = make_plans(1)
     site = Site(
-        name="alice", spec=make_spec(), disk=Disk(), check_seal=lottery.check_seal, account=account, now_ms=BEGIN_MS
+        name="alice",
+        spec=make_spec(plans),
+        disk=Disk(),
+        check_seal=lottery.check_seal,
+        account=plans[0].account,
+        vote_seed=None,
+        now_ms=BEGIN_MS,
     )
     return make_honest_node(site)
 
@@ -91,7 +97,7 @@ def test_a_model_seal_is_good_in_its_own_world_only() -> None:
     seal = lottery.make_seal(template.job, 5)
     block = machine.desk.take(machine.desk.generation, seal)
     assert block is not None
-    params = make_spec().params.work
+    params = make_spec(make_plans(1)).params.work
     checked = lottery.check_seal(block.header, template.context, params)
     assert checked.ticket < template.job.limit
     assert compute_job_gas(template.job) == checked.work.weight

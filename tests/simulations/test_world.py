@@ -6,18 +6,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from node.core.events import Tick
 from simulations.cast import make_plans, make_spec
+from simulations.chance import Chance
 from simulations.disk import DiskFull, PowerCut
+from simulations.host import NodePlan
 from simulations.run import ScenarioFailed, play
 from simulations.scenarios import SCENARIOS, Scenario
-from simulations.tickets import RealLottery
+from simulations.tickets import Lottery, ModelLottery, RealLottery
 from simulations.world import Violation, World
 from tests.architecture.sources import ROOT
+
+
+def make_world(
+    seed: int,
+    plans: list[NodePlan],
+    *,
+    target_initial_divisor: int = 1_000,
+    lottery: Callable[[Chance], Lottery] = ModelLottery,
+) -> World:
+    """Return a world without faults."""
+    spec = make_spec(plans, target_initial_divisor=target_initial_divisor)
+    return World(seed, spec, plans, lottery=lottery)
 
 
 def play_in_process(hash_seed: str) -> str:
@@ -36,7 +51,7 @@ def test_a_seed_gives_the_same_history_in_every_process() -> None:
 
 def test_real_tickets_make_a_chain_of_the_same_pace() -> None:
     """Three nodes that run every strike."""
-    world = World(1, make_spec(target_initial_divisor=8), make_plans(3), lottery=RealLottery)
+    world = make_world(1, make_plans(3), target_initial_divisor=8, lottery=RealLottery)
     world.run(30_000)
     heads = {host.machine.importer.head.number for host in world.honest.values()}
     assert max(heads) - min(heads) <= 1
@@ -58,7 +73,7 @@ def test_a_failure_prints_the_command_that_repeats_it() -> None:
 
 def test_a_killed_node_keeps_what_its_disk_has_and_nothing_else() -> None:
     """It starts at the head that it had, with an empty pool, and follows the others again."""
-    world = World(5, make_spec(), make_plans(3))
+    world = make_world(5, make_plans(3))
     world.run(30_000)
     head = world.hosts["alice"].machine.importer.head
     world.kill("alice")
@@ -74,7 +89,7 @@ def test_a_killed_node_keeps_what_its_disk_has_and_nothing_else() -> None:
 
 def test_a_node_dies_at_a_write_or_at_an_event_without_telling() -> None:
     """Its effects are lost with it."""
-    world = World(6, make_spec(), make_plans(2))
+    world = make_world(6, make_plans(2))
     alice, bob = world.hosts["alice"], world.hosts["bob"]
     alice.disk.plan_cut(1, is_written=True)
     bob.plan_kill(40)
@@ -87,7 +102,7 @@ def test_a_node_dies_at_a_write_or_at_an_event_without_telling() -> None:
 
 def test_a_full_disk_stops_the_node_and_it_starts_clean_when_there_is_space() -> None:
     """While the disk is full it does not start."""
-    world = World(7, make_spec(), make_plans(3))
+    world = make_world(7, make_plans(3))
     world.run(10_000)
     alice = world.hosts["alice"]
     alice.disk.is_full = True
@@ -103,10 +118,12 @@ def test_a_full_disk_stops_the_node_and_it_starts_clean_when_there_is_space() ->
 def test_a_slow_disk_delays_what_a_node_does() -> None:
     """An event waits while the one before it is written; effects come when the write is done."""
     plans = make_plans(2)
-    world = World(8, make_spec(), [replace(plans[0], write_ms=5_000.0), plans[1]], is_kept=True)
+    world = make_world(8, [replace(plans[0], write_ms=5_000.0), plans[1]])
+    lines: list[str] = []
+    world.history.write = lines.append
     world.run(40_000)
     mined = [note for note in world.history.blocks.values() if note.miner == "alice"]
-    found = [line for line in world.history.lines or () if " alice TicketFound" in line]
+    found = [line for line in lines if " alice TicketFound" in line]
     assert mined
     assert found
     assert all(note.mined_ms >= 5_000 for note in mined)
@@ -114,7 +131,7 @@ def test_a_slow_disk_delays_what_a_node_does() -> None:
 
 def test_a_clock_ahead_shows_in_what_the_core_is_told() -> None:
     """The skew is the host's, the world's time stays."""
-    world = World(9, make_spec(), [replace(make_plans(1)[0], skew_ms=7_000)])
+    world = make_world(9, [replace(make_plans(1)[0], skew_ms=7_000)])
     assert world.hosts["alice"].now_ms == world.agenda.now_ms + 7_000
     world.hosts["alice"].receive(Tick())
     template = world.hosts["alice"].machine.desk.template

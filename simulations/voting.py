@@ -1,0 +1,51 @@
+"""The vote keys of a simulated validator, and its vote book on the simulated disk."""
+
+from __future__ import annotations
+
+from chain.ed25519 import public_of, sign
+from consensus.finality import LastVote
+from node.core.voting import VoteBookUnusable
+from simulations.disk import Disk, DiskFull
+
+
+class SeedSigner:
+    """Signs with keys made from seeds."""
+
+    def __init__(self, seeds: tuple[bytes, ...]) -> None:
+        self._seeds = {public_of(seed): seed for seed in seeds}
+
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the public keys."""
+        return tuple(self._seeds)
+
+    def sign(self, public: bytes, message: bytes) -> bytes:
+        """Return the signature of one of the keys, 64 bytes."""
+        return sign(self._seeds[public], message)
+
+
+class DiskVoteBook:
+    """Remembers the last vote of each key on a disk that survives the node."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def find_last(self, key: bytes) -> LastVote | None:
+        """Return the last vote saved, or None if the key never voted."""
+        content = self._disk.files.get(key)
+        if content is None:
+            return None
+        source, target = (int.from_bytes(part, "little") for part in (content[:8], content[8:]))
+        return LastVote(source_height=source, target_height=target)
+
+    def save_last(self, key: bytes, last: LastVote) -> None:
+        """Replace the record, synced.
+
+        Raises:
+            VoteBookUnusable: the disk is full.
+            PowerCut: the process is gone; the medium holds the old record or the new one.
+        """
+        content = last.source_height.to_bytes(8, "little") + last.target_height.to_bytes(8, "little")
+        try:
+            self._disk.write_file(key, content)
+        except DiskFull as full:
+            raise VoteBookUnusable(str(full)) from full
