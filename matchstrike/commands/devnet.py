@@ -21,7 +21,7 @@ from matchstrike.devnet.network_file import Network, NetworkNode
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cubic16.txt"
 NAMES = ("alice", "bob", "charlie", "dave", "eve", "ferdie")
-NODES = 1
+NODES = 4
 
 
 @click.group()

@@ -52,11 +52,10 @@ async def run_demonstration(plan: DevnetPlan, folder: Path, shown: Demonstration
                 await _wait_connected(watch)
             await _show_payment(watch, chain, shown)
         _show_lag(lag)
-        click.echo(f"join    {make_join_command(plan, folder, name='eve')}")
         if shown.is_once:
             click.echo("\nThe nodes end here. Without --once they keep running, to try more.")
             return
-        _show_next_steps(fleet.first.url)
+        _show_next_steps(fleet.first.url, make_join_command(plan, folder, name="eve"))
         click.echo("The nodes keep running; Ctrl-C stops them.")
         while True:
             fleet.check_alive()
@@ -175,7 +174,7 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _show_next_steps(url: str) -> None:
+def _show_next_steps(url: str, join: str) -> None:
     click.echo("\nTry next, in another terminal (. .venv/bin/activate):")
     address = "" if url.endswith(":9944") else f" --url {url}"
     for line in (
@@ -185,3 +184,4 @@ def _show_next_steps(url: str) -> None:
         f"matchstrike problem post examples/weighted12.txt --bounty 2 --from bob{address}",
     ):
         click.echo(f"  {line}")
+    click.echo(f"\nAnother node joins with\n  {join}")

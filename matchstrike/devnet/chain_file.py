@@ -10,16 +10,15 @@ from typing import cast
 
 import msgspec
 
-from chain.ed25519 import public_of
 from chain.params import UNIT_PLANCK
-from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
 from matchstrike.devnet.failure import BadNetworkFile, DevnetFailed
 from matchstrike.devnet.network_file import Network
 from matchstrike.devnet.network_tables import Tree
-from matchstrike.devnet.plan import DEVELOPMENT_NAMES, get_account, get_account_uri
+from matchstrike.devnet.plan import DEVELOPMENT_NAMES, get_account, get_stash
 
 ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
+STAKE_PLANCK = 10_000 * UNIT_PLANCK
 
 
 def make_chain_file(spec: bytes, network: Network) -> bytes:
@@ -35,7 +34,10 @@ def make_chain_file(spec: bytes, network: Network) -> bytes:
         raise DevnetFailed(f"the node printed no chain spec: {error}") from error
     patch = _find_patch(tree)
     prefix = _get_prefix(tree)
-    _lay_balances(patch, _list_balances(network, prefix), prefix)
+    validators = _list_validators(patch, network, prefix)
+    _lay_balances(patch, _list_balances(network, prefix) | {row[0]: None for row in validators})
+    if validators:
+        cast("Tree", patch.setdefault("staking", {}))["validators"] = validators
     lay_over(patch, network.genesis)
     lay_over(cast("Tree", tree.setdefault("params", {})), network.params)
     return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
@@ -76,12 +78,29 @@ def _list_balances(network: Network, prefix: int) -> dict[str, int | None]:
     for name, amount in network.balances.items():
         address = name
         if name in DEVELOPMENT_NAMES:
-            address = encode_address(public_of(derive_seed(get_account_uri(name))), prefix)
+            address = encode_address(get_account(name), prefix)
         wanted[address] = amount
     return wanted
 
 
-def _lay_balances(patch: Tree, wanted: Mapping[str, int | None], prefix: int) -> None:
+def _list_validators(patch: Tree, network: Network, prefix: int) -> list[tuple[str, str, int]]:
+    """Return who validates from block 1 on: the nodes, where the chain has validators or the network names a stake."""
+    staking = patch.get("staking")
+    has_validators = isinstance(staking, dict) and bool(staking.get("validators"))
+    if not has_validators and all(node.stake_planck is None for node in network.nodes):
+        return []
+    return [
+        (
+            encode_address(get_stash(node.name), prefix),
+            "0x" + get_account(node.name).hex(),
+            STAKE_PLANCK if node.stake_planck is None else node.stake_planck,
+        )
+        for node in network.nodes
+        if node.is_validator and node.stake_planck != 0
+    ]
+
+
+def _lay_balances(patch: Tree, wanted: Mapping[str, int | None]) -> None:
     table = cast("Tree", patch.setdefault("balances", {}))
     rows = cast("list[list[object]]", table.setdefault("balances", []))
     known = {str(row[0]): row for row in rows}

@@ -22,7 +22,17 @@ import msgspec
 from matchstrike.devnet.chain_file import make_chain_file
 from matchstrike.devnet.failure import BadNetworkFile, DevnetFailed
 from matchstrike.devnet.network_file import Network, read_network
-from matchstrike.devnet.plan import CHAIN_FILE_NAME, FILE_NAME, DevnetPlan, make_plan, renew_ports, split_command
+from matchstrike.devnet.plan import (
+    CHAIN_FILE_NAME,
+    FILE_NAME,
+    DevnetPlan,
+    get_account,
+    get_account_uri,
+    get_keystore,
+    make_plan,
+    renew_ports,
+    split_command,
+)
 
 LOCK_NAME = "lock"
 BUILD_SECONDS_MAX = 60.0
@@ -67,8 +77,20 @@ def begin_devnet(network: Network, folder: Path, *, name: str, beside: Path, rpc
     chain = str(beside / network.chain) if (beside / network.chain).is_file() else network.chain
     spec_path.write_bytes(make_chain_file(build_spec(network.command, chain), network))
     build_spec(network.command, str(spec_path))  # refuses what no chain can start with
+    for node in plan.nodes:
+        if node.is_validator:
+            _save_vote_key(folder, node.name)
     save_plan(plan, folder)
     return plan
+
+
+def _save_vote_key(folder: Path, name: str) -> None:
+    """Put a node's vote key where it looks for one, in Substrate's form of a keystore."""
+    keystore = get_keystore(folder, name)
+    keystore.mkdir(parents=True, exist_ok=True)
+    path = keystore / (b"vote".hex() + get_account(name).hex())
+    path.write_bytes(msgspec.json.encode(get_account_uri(name)))
+    path.chmod(0o600)
 
 
 def resume_devnet(folder: Path, *, rpc_port: int | None = None) -> DevnetPlan:

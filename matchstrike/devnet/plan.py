@@ -157,8 +157,13 @@ def get_account_uri(name: str) -> str:
 
 
 def get_account(name: str) -> bytes:
-    """Return the public key of a node's account."""
+    """Return the public key of a node's account, which is its vote key too."""
     return public_of(derive_seed(get_account_uri(name)))
+
+
+def get_stash(name: str) -> bytes:
+    """Return the public key of the account that holds a node's stake."""
+    return public_of(derive_seed(get_account_uri(name) + "//stash"))
 
 
 def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefix: int = 42) -> list[str]:
@@ -170,15 +175,22 @@ def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefi
         *("--chain", str(folder / CHAIN_FILE_NAME)),
         *("--base-path", str(folder / "nodes" / node.name)),
         *("--node-key", node.secret),
+        *("--keystore-path", str(get_keystore(folder, node.name))),
         *("--port", str(node.ports.p2p)),
         *("--rpc-port", str(node.ports.rpc)),
         *("--prometheus-port", str(node.ports.prometheus)),
         *("--rpc-cors", "all"),
+        *("--allow-private-ip", "--no-mdns"),  # dial each other, and no other devnet of this user
     ]
     for address in bootnodes:
         if address != node.address:
             words += ["--bootnodes", address]
     return [*words, *node.args]
+
+
+def get_keystore(folder: Path, name: str) -> Path:
+    """Return the folder of a node's keys."""
+    return folder / "nodes" / name / "keystore"
 
 
 def _make_identity(node: NodePlan, ss58_prefix: int) -> list[str]:
@@ -201,7 +213,10 @@ def make_environment(node: NodePlan, inherited: Mapping[str, str]) -> dict[str, 
 
 
 def make_join_command(plan: DevnetPlan, folder: Path, *, name: str) -> str:
-    """Return the one command by which another node joins."""
+    """Return the one command by which another node joins, on ports that are free now."""
     address = plan.bootnodes[0] if plan.bootnodes else plan.nodes[0].address
-    ports = "--port 0 --rpc-port 0 --no-prometheus"
-    return f"matchstrike-node --chain {folder / CHAIN_FILE_NAME} --tmp --name {name} {ports} --bootnodes {address}"
+    chooser = PortChooser(port for node in plan.nodes for port in (node.ports.rpc, node.ports.p2p))
+    last = plan.nodes[-1].ports
+    ports = f"--port {chooser.choose(last.p2p + 1)} --rpc-port {chooser.choose(last.rpc + 1)}"
+    chain = f"--chain {folder / CHAIN_FILE_NAME}"
+    return f"matchstrike-node {chain} --tmp --name {name} {ports} --no-prometheus --bootnodes {address}"

@@ -13,14 +13,17 @@ from chain.ed25519 import public_of
 from chain.params import UNIT_PLANCK
 from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
-from genesis.chain_spec import format_chain_spec, make_raw, read_chain_spec
-from genesis.presets import make_local
+from genesis.block import make_genesis_block
+from genesis.chain_spec import ChainSpec, format_chain_spec, make_raw, read_chain_spec
+from genesis.presets import make_development, make_local
+from matchstrike.commands.devnet import make_demonstration_network
 from matchstrike.devnet.chain_file import ENDOWMENT_PLANCK, make_chain_file
 from matchstrike.devnet.failure import BadNetworkFile, DevnetFailed
 from matchstrike.devnet.folder import begin_devnet, copy_devnet, lock_folder, resume_devnet
 from matchstrike.devnet.network_file import Network, NetworkNode
-from matchstrike.devnet.plan import make_arguments, make_join_command, make_plan, renew_ports
+from matchstrike.devnet.plan import get_account, make_arguments, make_join_command, make_plan, renew_ports
 from matchstrike.devnet.ports import EPHEMERAL_MIN, PortChooser
+from node.vote_keys import load_vote_seeds
 
 TWO = Network(nodes=(NetworkNode(name="alice"), NetworkNode(name="miner-2", is_validator=False, args=("-l", "warn"))))
 
@@ -59,6 +62,7 @@ def test_a_node_is_told_who_it_is_where_its_data_lie_and_whom_to_dial() -> None:
     assert "--bootnodes" not in first
     assert second[:4] == ["--name", "miner-2", "--threads", "0"]
     assert second[-4:] == ["--bootnodes", alice.address, "-l", "warn"]
+    assert "--no-mdns" in first
     for words, node in ((first, alice), (second, other)):
         pairs = dict(itertools.pairwise(words))
         assert pairs["--chain"] == "/data/chain.json"
@@ -109,6 +113,48 @@ def test_a_chain_spec_gets_the_networks_balances_and_params() -> None:
     assert balances[address_of("//Somebody")] == 3 * UNIT_PLANCK
     assert spec.params.work.block_target_ms == 1000
     assert spec.params.work.core_qubits == make_local().params.work.core_qubits
+
+
+def read_validators(network: Network, preset: ChainSpec) -> list[tuple[str, str, int | str]]:
+    """Return who validates on the chain of a network."""
+    spec = read_chain_spec(make_chain_file(format_chain_spec(preset), network))
+    assert spec.genesis.runtime_genesis is not None
+    return list(spec.genesis.runtime_genesis.patch.staking.validators)
+
+
+def test_the_validating_nodes_take_the_place_of_the_chains_validators() -> None:
+    network = Network(
+        nodes=(
+            NetworkNode(name="bob"),
+            NetworkNode(name="miner", stake_planck=500 * UNIT_PLANCK),
+            NetworkNode(name="alice", is_validator=False),
+            NetworkNode(name="dave", stake_planck=0),
+        )
+    )
+    assert read_validators(network, make_local()) == [
+        (address_of("//Bob//stash"), "0x" + get_account("bob").hex(), 10_000 * UNIT_PLANCK),
+        (address_of("//Miner//stash"), "0x" + get_account("miner").hex(), 500 * UNIT_PLANCK),
+    ]
+
+
+def test_a_chain_without_validators_stays_so_until_a_node_has_a_stake() -> None:
+    assert read_validators(TWO, make_development()) == []
+    staked = Network(nodes=(NetworkNode(name="alice", stake_planck=200 * UNIT_PLANCK), NetworkNode(name="bob")))
+    assert [row[2] for row in read_validators(staked, make_development())] == [200 * UNIT_PLANCK, 10_000 * UNIT_PLANCK]
+
+
+def test_the_networks_of_a_demonstration_are_the_presets_themselves() -> None:
+    """Four nodes of `local` are the validators that it has anyway, so anybody may join with `--chain local`."""
+    network = make_demonstration_network(4)
+    spec = read_chain_spec(make_chain_file(format_chain_spec(make_local()), network))
+    assert make_genesis_block(spec)[0].hash == make_genesis_block(make_local())[0].hash
+
+
+def test_a_validator_finds_its_vote_key_in_its_keystore(tmp_path: Path) -> None:
+    plan = begin_devnet(Network(nodes=(NetworkNode(name="miner"),)), tmp_path, name="x", beside=tmp_path)
+    words = make_arguments(plan, plan.nodes[0], tmp_path)
+    [seed] = load_vote_seeds(Path(words[words.index("--keystore-path") + 1]))
+    assert public_of(seed) == get_account("miner")
 
 
 def test_a_raw_chain_spec_is_refused() -> None:
