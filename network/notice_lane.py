@@ -15,7 +15,7 @@ from network.libp2p.node_key import PeerId
 from network.libp2p.stream import Stream
 from network.libp2p.varint import encode_frame
 
-_REOPEN_S = 1.0
+_REOPEN_S = 0.2
 
 
 class NoticeLane:

@@ -33,11 +33,13 @@ class PeerSession:
         asked: Our requests that it has not answered, by the core's number.
         asking: Its requests that our core has not answered, by ours.
         reading: Its open notice streams, one a protocol.
-        answer_bytes: Our answers that it has not read.
+        serving: Places for its requests that are with the core, or whose answers it reads.
         solicited_bytes: Answers that it sent since the last look, which its rate does not count.
     """
 
-    def __init__(self, host: Host, connection: Connection, lanes: tuple[NoticeLane, NoticeLane]) -> None:
+    def __init__(
+        self, host: Host, connection: Connection, lanes: tuple[NoticeLane, NoticeLane], *, served_max: int
+    ) -> None:
         """`lanes` are those of statuses and of inventories."""
         self._host = host
         self.peer: PeerId = connection.peer_id
@@ -53,16 +55,14 @@ class PeerSession:
         self.asked: dict[int, Request] = {}
         self.asking: dict[int, asyncio.Future[bytes | None]] = {}
         self.reading: dict[str, Stream] = {}
-        self.answer_bytes = 0
-        self.answer_room = asyncio.Event()
-        self.answer_room.set()
+        self.serving = asyncio.Semaphore(served_max)
         self.solicited_bytes = 0
         self._counted = (connection, 0)
 
     @property
     def waiting_bytes(self) -> int:
-        """How much waits to be sent to the peer, but for gossip."""
-        return self.statuses.waiting_bytes + self.inventories.waiting_bytes + self.answer_bytes
+        """How much of notices waits to be sent to the peer."""
+        return self.statuses.waiting_bytes + self.inventories.waiting_bytes
 
     def take_unsolicited(self) -> int:
         """Return how many bytes came since the last look that we did not ask for."""
@@ -76,14 +76,6 @@ class PeerSession:
         asked, self.solicited_bytes = self.solicited_bytes, 0
         return max(0, connection.received_bytes - before - asked)
 
-    def add_answer_bytes(self, count: int, high: int) -> None:
-        """Count bytes of an answer that is being sent, or was (a negative count)."""
-        self.answer_bytes += count
-        if self.answer_bytes < high:
-            self.answer_room.set()
-        else:
-            self.answer_room.clear()
-
     def close(self) -> None:
         """The peer is gone."""
         self.is_gone = True
@@ -92,7 +84,6 @@ class PeerSession:
         for waiter in self.asking.values():
             if not waiter.done():
                 waiter.set_result(None)
-        self.answer_room.set()
 
 
 class PeerMeter:

@@ -59,6 +59,7 @@ class RequestDesk:
         self._protocols = protocols
         self._limits = limits
         self._numbers = 0
+        self._writing: dict[Stream, int] = {}
         self.sessions: Mapping[PeerId, PeerSession] = {}
         self.counts = RequestCounts()
 
@@ -136,7 +137,7 @@ class RequestDesk:
             BadMessage: no request. StreamReset, TimeoutError: the peer left, or was too slow.
         """
         # SPEC NET-27: A node MUST keep at most 16 unanswered requests of one peer, reset the streams of further ones,
-        # and while 1 MiB of answers waits for a peer leave its next requests waiting.
+        # and serve 2 of them at a time, until it has read their answers.
         if len(session.asking) >= self._limits.requests_max:
             self._door.punish(session.peer, EXCESS, "too many requests")
             raise StreamReset("too many requests")
@@ -147,21 +148,22 @@ class RequestDesk:
             async with asyncio.timeout(self._limits.request_s):
                 frame = await stream.read_frame(REQUEST_BYTES_MAX)
             request = decode_request(frame or b"")
-            await session.answer_room.wait()
-            if session.is_gone:
-                raise StreamReset("the peer is gone")
-            self._inbox.put(RequestReceived(peer=session.peer, request_id=number, request=request))
-            async with asyncio.timeout(self._limits.answer_s):
-                answer = await waiter
+            async with session.serving:
+                if session.is_gone or stream.is_reset:
+                    raise StreamReset("the peer is gone")
+                self._inbox.put(RequestReceived(peer=session.peer, request_id=number, request=request))
+                async with asyncio.timeout(self._limits.answer_s):
+                    answer = await waiter
+                if answer is None:
+                    self.counts.in_failure += 1
+                    return  # an end without a frame refuses
+                await self._write_answer(session, stream, answer)
         finally:
             session.asking.pop(number, None)
-        if answer is None:
-            self.counts.in_failure += 1
-            return  # an end without a frame refuses
-        await self._write_answer(session, stream, answer)
 
     async def _write_answer(self, session: PeerSession, stream: Stream, answer: bytes) -> None:
-        session.add_answer_bytes(len(answer), self._limits.answer_bytes_high)
+        self._writing[stream] = len(answer)
+        self._make_room()
         try:
             async with asyncio.timeout(self._limits.writing_s):
                 await stream.write_frame(answer)
@@ -170,8 +172,22 @@ class RequestDesk:
             self._door.punish(session.peer, LATE, "does not read its answers")
             raise
         finally:
-            session.add_answer_bytes(-len(answer), self._limits.answer_bytes_high)
+            self._writing.pop(stream, None)
         self.counts.in_success += 1
+
+    def _make_room(self) -> None:
+        # SPEC NET-43: When more than 64 MiB of answers wait to be read, the streams on which they wait longest MUST be
+        # reset, and their readers charged as for answers that are not read.
+        while self.unread_bytes > self._limits.answer_bytes_max and len(self._writing) > 1:
+            slowest = next(iter(self._writing))
+            del self._writing[slowest]
+            slowest.reset()
+            self._door.punish(slowest.peer_id, LATE, "does not read its answers")
+
+    @property
+    def unread_bytes(self) -> int:
+        """How much of our answers waits to be read."""
+        return sum(self._writing.values())
 
     def answer(self, command: SendAnswer) -> None:
         """The core's answer; what nobody waits for any more is dropped."""

@@ -94,6 +94,7 @@ class NetworkService:
         """`host` is entered and left by this service."""
         self.host = host
         self.settings = settings
+        self.wall_ms = wall_ms
         self._limits = settings.limits
         self._protocols = make_chain_protocols(settings.genesis)
         self._topics: dict[str, Topic] = {name: topic for topic, name in self._protocols.topics.items()}
@@ -201,7 +202,7 @@ class NetworkService:
             return
         lane = session.statuses if isinstance(notice, Status) else session.inventories
         lane.put(encode_message(notice))
-        # SPEC NET-34: A peer for which more than 8 MiB of notices and answers wait MUST be disconnected.
+        # SPEC NET-34: A peer for which more than 8 MiB of notices wait MUST be disconnected.
         if session.waiting_bytes > self._limits.outgoing_bytes_max:
             self._part(peer, "does not read")
 
@@ -227,15 +228,15 @@ class NetworkService:
             return
         protocols, pause_s = self._protocols, self._limits.status_pause_s
         statuses = NoticeLane(self.host, peer, protocols.status, pause_s=pause_s)
-        inventories = NoticeLane(self.host, peer, protocols.inventory)
-        session = PeerSession(self.host, connection, (statuses, inventories))
+        lanes = (statuses, NoticeLane(self.host, peer, protocols.inventory))
+        session = PeerSession(self.host, connection, lanes, served_max=self._limits.served_max)
         self.sessions[peer] = session
         if session.is_outbound:
             self.counts.opened_out += 1
         else:
             self.counts.opened_in += 1
         self.host.spawn(self._run_statuses(session))
-        self.host.spawn(inventories.run())
+        self.host.spawn(session.inventories.run())
 
     async def _run_statuses(self, session: PeerSession) -> None:
         # SPEC NET-35: A peer that does not speak our chain's status protocol, or whose status names another block 0,

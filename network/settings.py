@@ -23,9 +23,10 @@ class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True):
         writing_s: How long a peer may take to read our answer.
         status_pause_s: Least time between two statuses to one peer.
         requests_max: Unanswered requests of one peer, in each direction.
+        served_max: Requests of one peer with our core, or whose answers it reads; further ones wait.
+        answer_bytes_max: Answers of ours that wait to be read by all peers together.
         asked_max: Unanswered requests of ours to all peers.
-        outgoing_bytes_max: Notices that wait for one peer, before it is disconnected.
-        answer_bytes_high: With so much of our answers unread, a peer's next request waits.
+        outgoing_bytes_max: Notices that may wait for one peer before it is disconnected.
         notices_max: Notices of one peer that wait for our core.
     """
 
@@ -37,7 +38,8 @@ class ServiceLimits(msgspec.Struct, frozen=True, kw_only=True):
     requests_max: int = 16
     asked_max: int = 64
     outgoing_bytes_max: int = 8_388_608
-    answer_bytes_high: int = 1_048_576
+    served_max: int = 2
+    answer_bytes_max: int = 67_108_864
     notices_max: int = 4
     rates: PeerRates = msgspec.field(default_factory=PeerRates)
 

@@ -8,15 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import TypeVar
 
+import msgspec
+
 from network.libp2p.host import Host
 from network.libp2p.host_config import HostConfig
 from network.libp2p.memory_transport import MemoryNetwork
 from network.libp2p.multiaddr import Multiaddr
 from network.messages import Status
-from network.port import NetworkEvent
+from network.port import NetworkEvent, PeerConnected
 from network.service import NetworkService
-from network.settings import NetworkSettings
-from tests.network.support import make_key
+from network.settings import NetworkSettings, ServiceLimits
+from tests.network.support import make_key, wait_until
 
 GENESIS = bytes(range(32))
 T = TypeVar("T")
@@ -35,10 +37,12 @@ class FakeClock:
 class Node:
     """A service and the events it gave."""
 
-    def __init__(self, service: NetworkService, events: list[NetworkEvent]) -> None:
+    def __init__(self, service: NetworkService, events: list[NetworkEvent], clock: FakeClock) -> None:
         self.service = service
         self.events = events
+        self.clock = clock
         self.peer = service.host.peer_id
+        self.network: MemoryNetwork | None = None
 
     @property
     def address(self) -> Multiaddr:
@@ -49,8 +53,31 @@ class Node:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def dial(self, other: Node) -> None:
-        """Connect, and wait until both cores know."""
+        """Connect."""
         await self.service.host.dial(other.address)
+
+
+async def wait_events(node: Node, kind: type[T], count: int, turns: int = 200_000) -> list[T]:
+    """Return the events of a kind once there are so many."""
+    await wait_until(lambda: len(node.list_events(kind)) >= count, turns)
+    return node.list_events(kind)
+
+
+async def connect(one: Node, other: Node) -> None:
+    """Connect, and wait until both cores know."""
+    await one.dial(other)
+    names = {one.peer, other.peer}
+    await wait_until(
+        lambda: all(any(event.peer in names for event in node.list_events(PeerConnected)) for node in (one, other))
+    )
+
+
+def make_settings(**options: object) -> NetworkSettings:
+    """Return settings for a test chain; unknown names are those of the limits."""
+    limits = {name: options.pop(name) for name in ServiceLimits.__struct_fields__ if name in options}
+    return NetworkSettings(
+        **{"genesis": GENESIS, "allows_private": True, "limits": ServiceLimits(**limits), **options}  # type: ignore[arg-type]
+    )
 
 
 def make_service(
@@ -59,29 +86,30 @@ def make_service(
     settings: NetworkSettings | None = None,
     *,
     ip: str | None = None,
-    clock: FakeClock | None = None,
     config: HostConfig | None = None,
 ) -> Node:
-    """Return the n-th node, at `10.0.n.1` unless told otherwise."""
+    """Return the n-th node, at `10.0.n.1` unless told otherwise; its clocks stand until they are set."""
     host_ip = ip or f"10.0.{number}.1"
-    transport = network.make_transport(host_ip)
-    host = Host(make_key(number), transport=transport, config=config, **({"clock": clock} if clock else {}))
+    clock = FakeClock()
+    host = Host(make_key(number), transport=network.make_transport(host_ip), config=config, clock=clock)
     events: list[NetworkEvent] = []
-    base = settings or NetworkSettings(genesis=GENESIS, allows_private=True)
-    listen = base.listen or (Multiaddr(kind="ip4", host=host_ip, port=30_333),)
-    options = {name: getattr(base, name) for name in NetworkSettings.__struct_fields__}
-    service = NetworkService(
-        host, NetworkSettings(**{**options, "listen": listen}), events.append, chance=Random(number)
-    )
-    return Node(service, events)
+    listen = (Multiaddr(kind="ip4", host=host_ip, port=30_333),)
+    settings = msgspec.structs.replace(settings or make_settings(), listen=listen)
+    service = NetworkService(host, settings, events.append, chance=Random(number), wall_ms=clock)
+    node = Node(service, events, clock)
+    node.network = network
+    return node
 
 
 @asynccontextmanager
-async def run_nodes(count: int, settings: NetworkSettings | None = None) -> AsyncIterator[list[Node]]:
-    """Run nodes that listen, none of them connected."""
-    network = MemoryNetwork()
+async def run_nodes(
+    count: int, settings: NetworkSettings | None = None, *, like: Node | None = None
+) -> AsyncIterator[list[Node]]:
+    """Run nodes that listen, none of them connected; in the network of another, behind its number."""
+    network = like.network if like is not None and like.network is not None else MemoryNetwork()
+    first = 100 if like is not None else 1
     async with AsyncExitStack() as stack:
-        nodes = [make_service(network, number + 1, settings) for number in range(count)]
+        nodes = [make_service(network, number + first, settings) for number in range(count)]
         for node in nodes:
             await stack.enter_async_context(node.service)
         yield nodes
