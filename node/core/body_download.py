@@ -2,7 +2,7 @@
 
 Terms:
     batch: hashes asked of one peer in one request.
-    lacking: peers that were asked for a body and did not bring it.
+    lacking: peers that were asked for a body and did not bring it; those that denied to have it, and those too late.
 
 Invariants: a body is kept only with its header's root; the bytes kept and those that may be under way stay below the
 limit, but for the batch with the block that import waits for.
@@ -21,10 +21,11 @@ from network.port import Failure, Peer
 from node.core.block_body import WrongBody, check_body_of, measure_body
 from node.core.desk_limits import DeskLimits
 from node.core.header_row import HeaderRow, PendingHeader
-from node.core.outbox import Ask, Outbox
+from node.core.outbox import LATE_POINTS, Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 
 BATCH_MIN = 8
+ROUNDS_MAX = 2
 
 
 class ReceivedBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,9 @@ class BodyDownload:
         self._bodies: dict[bytes, ReceivedBody] = {}
         self._asks: dict[int, Ask] = {}
         self._asked: dict[bytes, set[int]] = {}
-        self._lacking: dict[bytes, set[Peer]] = {}
+        self._lacking: dict[bytes, dict[Peer, bool]] = {}
+        self._rounds = 0
+        self.progress_ms = 0
         self.bytes_held = 0
 
     def __len__(self) -> int:
@@ -70,6 +73,7 @@ class BodyDownload:
         self._asks.clear()
         self._asked.clear()
         self._lacking.clear()
+        self._rounds = 0
         self.bytes_held = 0
 
     # Asking
@@ -94,7 +98,20 @@ class BodyDownload:
         first = row.first
         if first is None or first.hash in self._bodies or first.hash in self._asked:
             return False
-        return not any(self._is_candidate(state, first, row, now_ms) for state in self._table)
+        if any(self._is_candidate(state, first, row, now_ms) for state in self._table):
+            return False
+        lacking = self._lacking.get(first.hash, {})
+        late = [peer for peer, is_denied in lacking.items() if not is_denied and self._table.get(peer) is not None]
+        if not late or self._rounds >= ROUNDS_MAX:
+            return True
+        self._rounds += 1
+        for peer in late:
+            del lacking[peer]
+        return False
+
+    def has_denied(self, row: HeaderRow) -> bool:
+        """Return whether the row's source said that it lacks the block that import waits for."""
+        return row.first is not None and self._lacking.get(row.first.hash, {}).get(row.source, False)
 
     def _hedge(self, row: HeaderRow, now_ms: int) -> None:
         """Ask a second peer for the body that import waits for, when the first takes its time."""
@@ -114,7 +131,7 @@ class BodyDownload:
         """Return who shall bring a body: the least busy, the good first, the row's source last of all."""
         asked = {self._asks[request_id].peer for request_id in self._asked.get(item.hash, ())}
         free = [
-            (busy, state.peer == row.source, -state.good, index, state)
+            (state.is_resting(now_ms), busy, state.peer == row.source, -state.good, index, state)
             for index, state in enumerate(self._table)
             if state.peer not in asked
             and self._is_candidate(state, item, row, now_ms)
@@ -123,9 +140,9 @@ class BodyDownload:
         return min(free)[-1] if free else None
 
     def _is_candidate(self, state: PeerState, item: PendingHeader, row: HeaderRow, now_ms: int) -> bool:
-        if state.is_leaving or state.peer in self._lacking.get(item.hash, ()):
+        if state.peer in self._lacking.get(item.hash, ()) or not state.is_askable(now_ms):
             return False
-        return state.peer == row.source or (state.has_block(item.number) and state.rests_until_ms <= now_ms)
+        return state.peer == row.source or state.has_block(item.number)
 
     def _has_room(self, item: PendingHeader, row: HeaderRow) -> bool:
         if item is row.first:
@@ -155,36 +172,38 @@ class BodyDownload:
         if len(answer.bodies) > len(hashes):
             self._outbox.punish(ask.peer, 25, "sent more bodies than were asked for")
         if not answer.bodies:
-            self._note_lacking(ask.peer, hashes)
+            self._note_lacking(ask.peer, hashes, is_denied=True)
         state = self._table.get(ask.peer)
         if state is not None and len(answer.bodies) < len(hashes) and _measure(answer) < ANSWER_BYTES_MAX // 2:
             state.rest(now_ms, self._limits.rest_ms)  # it could have sent more
         for block_hash, extrinsics in zip(hashes, answer.bodies, strict=False):
             item = row.get(block_hash)
             if extrinsics is None:
-                self._note_lacking(ask.peer, (block_hash,))
+                self._note_lacking(ask.peer, (block_hash,), is_denied=True)
             elif item is not None and block_hash not in self._bodies:
                 try:
                     check_body_of(extrinsics, item.extrinsics_root, bytes_max=self._block_bytes_max)
                 except WrongBody as error:
                     self._outbox.punish(ask.peer, 100, str(error))
-                    self._note_lacking(ask.peer, hashes)
+                    self._note_lacking(ask.peer, hashes, is_denied=True)
                     return
-                self._keep(block_hash, ask.peer, extrinsics)
+                self._keep(block_hash, ask.peer, extrinsics, now_ms)
 
     def on_failure(self, ask: Ask, failure: Failure, now_ms: int) -> None:
         """Ask elsewhere for what a peer did not bring."""
-        self._note_lacking(ask.peer, self._close(ask))
+        self._note_lacking(ask.peer, self._close(ask), is_denied=False)
         state = self._table.get(ask.peer)
         if state is not None:
             state.rest(now_ms, self._limits.rest_ms)
             if failure == "timeout":
-                self._outbox.punish(ask.peer, 5, "did not send bodies in time")
+                self._outbox.punish(ask.peer, LATE_POINTS, "did not send bodies in time")
 
-    def _keep(self, block_hash: bytes, peer: Peer, extrinsics: tuple[bytes, ...]) -> None:
+    def _keep(self, block_hash: bytes, peer: Peer, extrinsics: tuple[bytes, ...], now_ms: int) -> None:
         size = measure_body(extrinsics)
         self._bodies[block_hash] = ReceivedBody(peer=peer, extrinsics=extrinsics, bytes_held=size)
         self.bytes_held += size
+        self._rounds = 0
+        self.progress_ms = now_ms
 
     def _close(self, ask: Ask) -> tuple[bytes, ...]:
         """Return the hashes of a batch that is over, none if it was forgotten."""
@@ -197,9 +216,9 @@ class BodyDownload:
                 self._asked.pop(block_hash, None)
         return ask.request.hashes
 
-    def _note_lacking(self, peer: Peer, hashes: tuple[bytes, ...]) -> None:
+    def _note_lacking(self, peer: Peer, hashes: tuple[bytes, ...], *, is_denied: bool) -> None:
         for block_hash in hashes:
-            self._lacking.setdefault(block_hash, set()).add(peer)
+            self._lacking.setdefault(block_hash, {})[peer] = is_denied
 
 
 def _measure(answer: Bodies) -> int:

@@ -15,7 +15,7 @@ from network.port import Failure, Peer
 from node.core.block_body import WrongBody, check_body_of, join_block
 from node.core.desk_limits import DeskLimits
 from node.core.intake import Intake, get_fate
-from node.core.outbox import Ask, Outbox
+from node.core.outbox import LATE_POINTS, Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 
 
@@ -26,7 +26,7 @@ class Want(msgspec.Struct, kw_only=True):
     raw: bytes
     bringer: Peer
     tried: set[Peer]
-    ask_id: int | None = None
+    asks: dict[int, int]
     next_ms: int
     rounds: int = 0
 
@@ -54,7 +54,7 @@ class BodyFetch:
         """Fetch the body of a proven header."""
         if header.hash in self._wants:
             return
-        self._wants[header.hash] = Want(header=header, raw=raw, bringer=bringer, tried=set(), next_ms=now_ms)
+        self._wants[header.hash] = Want(header=header, raw=raw, bringer=bringer, tried=set(), asks={}, next_ms=now_ms)
         if len(self._wants) > self._limits.fetches_max:
             del self._wants[next(iter(self._wants))]
         self.advance(now_ms)
@@ -66,8 +66,10 @@ class BodyFetch:
     def advance(self, now_ms: int) -> None:
         """Ask for what is due."""
         for want in list(self._wants.values()):
-            if want.ask_id is None and want.next_ms <= now_ms:
+            if not want.asks and want.next_ms <= now_ms:
                 self._ask_next(want, now_ms)
+            elif len(want.asks) == 1 and now_ms - min(want.asks.values()) >= self._limits.tip_hedge_ms:
+                self._hedge(want, now_ms)
 
     def on_answer(self, ask: Ask, answer: Bodies, now_ms: int) -> None:
         """Import the block, or ask another peer."""
@@ -92,7 +94,7 @@ class BodyFetch:
         """Ask another peer."""
         want = self._close(ask)
         if failure == "timeout":
-            self._outbox.punish(ask.peer, 5, "did not send a body in time")
+            self._outbox.punish(ask.peer, LATE_POINTS, "did not send a body in time")
         if want is not None:
             want.next_ms = now_ms
             self.advance(now_ms)
@@ -121,11 +123,22 @@ class BodyFetch:
             if want.rounds > self._limits.tip_rounds_max:
                 self._wants.pop(want.header.hash, None)
             return
+        self._ask(want, state, now_ms)
+
+    def _hedge(self, want: Want, now_ms: int) -> None:
+        """Ask a second peer, if one says that the block is its best, when the first takes its time."""
+        for state in self._table:
+            has_it = state.status is not None and state.status.best_hash == want.header.hash
+            if has_it and not state.is_leaving and state.peer not in want.tried:
+                self._ask(want, state, now_ms)
+                return
+
+    def _ask(self, want: Want, state: PeerState, now_ms: int) -> None:
         want.tried.add(state.peer)
         request = GetBodies(hashes=(want.header.hash,))
         timeout_ms = self._limits.tip_timeout_ms
         ask = self._outbox.ask(state.peer, "tip", request, timeout_ms=timeout_ms, now_ms=now_ms)
-        want.ask_id = ask.request_id
+        want.asks[ask.request_id] = now_ms
 
     def _choose(self, want: Want) -> PeerState | None:
         bringer = self._table.get(want.bringer)
@@ -141,7 +154,6 @@ class BodyFetch:
     def _close(self, ask: Ask) -> Want | None:
         hashes = ask.request.hashes if isinstance(ask.request, GetBodies) else ()
         want = self._wants.get(hashes[0]) if hashes else None
-        if want is None or want.ask_id != ask.request_id:
+        if want is None or want.asks.pop(ask.request_id, None) is None:
             return None
-        want.ask_id = None
         return want

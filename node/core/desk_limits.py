@@ -11,7 +11,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the peer desk; `_ms` are milliseconds, `_gas` units of vm.gas.
 
     Attributes:
-        status_ms: Least time between two statuses of ours.
+        status_ms: Least time between two statuses of ours; without news one goes out every `status_repeat_ms`.
         status_wait_ms: A peer that said no status for so long after it connected is disconnected.
         settle_ms: A claim that is a few blocks ahead is left to gossip for so long.
         gas_per_second: Gas of tickets run for gossip, in all; a twentieth of it is about a millisecond in a second.
@@ -20,6 +20,8 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
         fetches_max: Proven headers whose body is awaited.
         headers_ahead_max: Unproven headers kept before import, with `headers_bytes_max`.
         bodies_ahead_max: Blocks before the next import whose bodies are asked for, with `bodies_bytes_max` kept.
+        stall_ms: A row without progress for so long is left when another peer can be followed.
+        failures_max: A peer that failed so often in a row is disconnected.
         hedge_ms: When the body that import waits for is asked of a second peer.
         step_blocks_max: Blocks imported in one call, with `step_gas_max`.
         step_extrinsics_max: Extrinsics validated in one call.
@@ -27,7 +29,8 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status_ms: int = 500
-    status_wait_ms: int = 15_000
+    status_repeat_ms: int = 5_000
+    status_wait_ms: int = 30_000
     settle_ms: int = 1_500
     settle_blocks: int = 2
     gas_per_second: int = 5_000_000_000
@@ -35,6 +38,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     slot_ms: int = 3_000
     fetches_max: int = 64
     tip_timeout_ms: int = 2_000
+    tip_hedge_ms: int = 500
     tip_retry_ms: int = 250
     tip_rounds_max: int = 6
     headers_timeout_ms: int = 5_000
@@ -46,7 +50,10 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     body_asks_max: int = 8
     body_asks_peer_max: int = 2
     hedge_ms: int = 2_000
+    stall_ms: int = 6_000
     rest_ms: int = 5_000
+    catch_up_ms: int = 10_000
+    failures_max: int = 12
     step_blocks_max: int = 16
     step_gas_max: int = 200_000_000
     step_extrinsics_max: int = 32
@@ -58,4 +65,4 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     served_bytes_per_second: int = 16 * 1024 * 1024
     parked_max: int = 64
     parked_peer_max: int = 4
-    parked_ms: int = 1_500
+    parked_ms: int = 800

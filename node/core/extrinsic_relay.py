@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
@@ -23,13 +24,13 @@ from node.core.desk_limits import DeskLimits
 from node.core.effects import ExtrinsicRefused
 from node.core.intake import Intake
 from node.core.mempool import Mempool
-from node.core.outbox import Ask, Outbox
+from node.core.outbox import LATE_POINTS, Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 from node.core.pool_errors import BadFormat, Unfit
+from node.core.recent_hashes import RecentHashes
 from runtime.validity import BadProof
 
 HOLDERS_MAX = 4
-KEY_BYTES = 8
 SEEN_MAX = 16_384
 ARRIVED_BYTES_MAX = 1024 * 1024
 OFFERS_PEER_SHARE = 4
@@ -40,11 +41,11 @@ class Wish(msgspec.Struct, kw_only=True):
 
     Attributes:
         first: Who offered it first; it counts against this peer's share.
-        holders: Who else may have it.
+        holders: How many that may have it were not asked yet.
     """
 
     first: Peer
-    holders: list[Peer]
+    holders: int = 0
     is_asked: bool = False
 
 
@@ -66,12 +67,13 @@ class ExtrinsicRelay:
         self._intake = intake
         self._limits = limits
         self._fresh: dict[bytes, None] = {}
-        self._known: dict[Peer, dict[int, None]] = {}
+        self._known: dict[Peer, RecentHashes] = {}
         self._wishes: dict[bytes, Wish] = {}
         self._load: dict[Peer, int] = {}
+        self._queues: dict[Peer, dict[bytes, None]] = {}
         self._arrived: deque[Arrival] = deque()
         self._arrived_bytes = 0
-        self._seen: dict[bytes, None] = {}
+        self._seen = RecentHashes(count_max=SEEN_MAX)
 
     @property
     def wished_count(self) -> int:
@@ -87,13 +89,15 @@ class ExtrinsicRelay:
 
     def on_connected(self, peer: Peer) -> None:
         """Offer a new peer what the pool has ready, with the next batch."""
-        self._known[peer] = {}
+        self._known[peer] = RecentHashes(count_max=self._limits.extrinsics_known_max)
         for entry in self._pool.iterate_ready():
             self._fresh[entry.hash] = None
 
     def on_gone(self, peer: Peer) -> None:
         """Forget a peer."""
         self._known.pop(peer, None)
+        for item in self._queues.pop(peer, {}):
+            self._drop_holder(item)
 
     def offer(self, extrinsic_hash: bytes) -> None:
         """Offer an extrinsic that became ready, with the next batch."""
@@ -111,32 +115,41 @@ class ExtrinsicRelay:
             state = self._table.get(peer)
             if state is None or state.is_leaving:
                 continue
-            hashes = [item for item in fresh if _get_key(item) not in known]
+            hashes = [item for item in fresh if item not in known]
             for start in range(0, len(hashes), INVENTORY_MAX):
                 batch = tuple(hashes[start : start + INVENTORY_MAX])
                 self._outbox.tell(peer, ExtrinsicInventory(hashes=batch))
-            self._note_known(known, hashes)
+            for item in hashes:
+                known.add(item)
 
     # Asking
 
     def on_inventory(self, state: PeerState, notice: ExtrinsicInventory) -> None:
         """Note what a peer has, and want what the pool lacks."""
-        known = self._known.setdefault(state.peer, {})
-        self._note_known(known, notice.hashes)
+        known = self._known[state.peer]
+        for item in notice.hashes:
+            known.add(item)
+        queue = self._queues.setdefault(state.peer, {})
         share = self._limits.extrinsics_wanted_max // OFFERS_PEER_SHARE
         for item in notice.hashes:
-            wish = self._wishes.get(item)
-            if wish is not None:
-                if state.peer != wish.first and len(wish.holders) < HOLDERS_MAX and state.peer not in wish.holders:
-                    wish.holders.append(state.peer)
-                continue
-            if item in self._seen or self._pool.get(item) is not None:
-                continue
-            load = self._load.get(state.peer, 0)
-            if len(self._wishes) >= self._limits.extrinsics_wanted_max or load >= share:
+            if len(queue) >= share:
                 return
-            self._wishes[item] = Wish(first=state.peer, holders=[state.peer])
-            self._load[state.peer] = load + 1
+            wish = self._wishes.get(item)
+            if wish is None:
+                if item in self._seen or self._pool.get(item) is not None:
+                    continue
+                wish = self._make_wish(item, state.peer, share)
+            if wish is not None and item not in queue and wish.holders < HOLDERS_MAX:
+                queue[item] = None
+                wish.holders += 1
+
+    def _make_wish(self, item: bytes, peer: Peer, share: int) -> Wish | None:
+        load = self._load.get(peer, 0)
+        if len(self._wishes) >= self._limits.extrinsics_wanted_max or load >= share:
+            return None
+        self._load[peer] = load + 1
+        self._wishes[item] = wish = Wish(first=peer)
+        return wish
 
     def advance(self, now_ms: int) -> None:
         """Give the pool a step of what arrived, and ask for more."""
@@ -145,36 +158,35 @@ class ExtrinsicRelay:
             self._ask(now_ms)
 
     def _ask(self, now_ms: int) -> None:
+        """Ask each peer whose last such request is over, the one served longest ago first."""
         room = self._limits.extrinsic_asks_max - self._outbox.count("extrinsics")
-        if room <= 0 or not self._wishes:
-            return
-        batches: dict[Peer, list[bytes]] = {}
-        for item, wish in list(self._wishes.items()):
-            if wish.is_asked:
+        for peer in list(self._queues) if room > 0 else ():
+            state, queue = self._table.get(peer), self._queues[peer]
+            if not queue or state is None or state.is_leaving or self._outbox.count("extrinsics", peer):
                 continue
-            peer = self._choose(wish, batches, room)
-            if peer is not None:
-                wish.holders.remove(peer)
-                wish.is_asked = True
-                batches.setdefault(peer, []).append(item)
-            elif not wish.holders:
-                self._forget(item)
-        for peer, hashes in batches.items():
-            request, timeout_ms = GetExtrinsics(hashes=tuple(hashes)), self._limits.extrinsics_timeout_ms
+            hashes = self._take_batch(queue)
+            if not hashes:
+                continue
+            self._queues[peer] = self._queues.pop(peer)
+            request, timeout_ms = GetExtrinsics(hashes=hashes), self._limits.extrinsics_timeout_ms
             self._outbox.ask(peer, "extrinsics", request, timeout_ms=timeout_ms, now_ms=now_ms)
+            room -= 1
+            if room == 0:
+                return
 
-    def _choose(self, wish: Wish, batches: dict[Peer, list[bytes]], room: int) -> Peer | None:
-        """Return a holder with a free place; holders that left are taken out."""
-        for peer in list(wish.holders):
-            state = self._table.get(peer)
-            if state is None or state.is_leaving:
-                wish.holders.remove(peer)
-            elif peer in batches:
-                if len(batches[peer]) < self._limits.extrinsics_ask_max:
-                    return peer
-            elif len(batches) < room and self._outbox.count("extrinsics", peer) == 0:
-                return peer
-        return None
+    def _take_batch(self, queue: dict[bytes, None]) -> tuple[bytes, ...]:
+        """Take out of a peer's queue what is to be asked of it now; what others are asked for meanwhile stays."""
+        hashes: list[bytes] = []
+        for item in list(islice(queue, 2 * self._limits.extrinsics_ask_max)):
+            wish = self._wishes.get(item)
+            if wish is None:
+                del queue[item]
+            elif not wish.is_asked and len(hashes) < self._limits.extrinsics_ask_max:
+                del queue[item]
+                wish.holders -= 1
+                wish.is_asked = True
+                hashes.append(item)
+        return tuple(hashes)
 
     def on_answer(self, ask: Ask, answer: Extrinsics) -> None:
         """Queue what was asked for; ask others for what is missing."""
@@ -194,7 +206,7 @@ class ExtrinsicRelay:
     def on_failure(self, ask: Ask, failure: Failure) -> None:
         """Ask others."""
         if failure == "timeout":
-            self._outbox.punish(ask.peer, 5, "did not send extrinsics in time")
+            self._outbox.punish(ask.peer, LATE_POINTS, "did not send extrinsics in time")
         self._ask_others(ask.request.hashes if isinstance(ask.request, GetExtrinsics) else ())
 
     def _ask_others(self, hashes: Iterable[bytes]) -> None:
@@ -202,8 +214,16 @@ class ExtrinsicRelay:
             wish = self._wishes.get(item)
             if wish is not None:
                 wish.is_asked = False
-                if not wish.holders:
+                if wish.holders <= 0:
                     self._forget(item)
+
+    def _drop_holder(self, item: bytes) -> None:
+        """Note that a peer that had it is gone."""
+        wish = self._wishes.get(item)
+        if wish is not None:
+            wish.holders -= 1
+            if wish.holders <= 0 and not wish.is_asked:
+                self._forget(item)
 
     def _take_arrived(self, now_ms: int) -> None:
         for _ in range(min(len(self._arrived), self._limits.step_extrinsics_max)):
@@ -213,7 +233,7 @@ class ExtrinsicRelay:
             self._outbox.add(effects)
             refusals = [effect.error for effect in effects if isinstance(effect, ExtrinsicRefused)]
             if not refusals or isinstance(refusals[0], BadFormat | Unfit):
-                self._note_seen(arrival.hash)
+                self._seen.add(arrival.hash)
             if refusals:
                 self._punish(arrival.peer, refusals[0])
         if self._arrived:
@@ -233,19 +253,3 @@ class ExtrinsicRelay:
             self._load[wish.first] -= 1
             if not self._load[wish.first]:
                 del self._load[wish.first]
-
-    def _note_seen(self, item: bytes) -> None:
-        self._seen[item] = None
-        if len(self._seen) > SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
-
-    def _note_known(self, known: dict[int, None], hashes: Iterable[bytes]) -> None:
-        for item in hashes:
-            known[_get_key(item)] = None
-        while len(known) > self._limits.extrinsics_known_max:
-            del known[next(iter(known))]
-
-
-def _get_key(extrinsic_hash: bytes) -> int:
-    """Return the part of a hash that is remembered for a peer: it saves two thirds of the memory."""
-    return int.from_bytes(extrinsic_hash[:KEY_BYTES], "little")

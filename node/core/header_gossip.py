@@ -154,11 +154,9 @@ class HeaderGossip:
         self._fetch.want(header, waiting.raw, state.peer, now_ms)
 
     def _wait(self, state: PeerState, waiting: WaitingHeader) -> None:
-        """Put a header into its peer's slot; a second one is ignored, for the peer sends faster than work is found."""
+        """Put a header into its peer's slot; a second one is ignored."""
         if state.peer in self._slots:
             self._ignore(waiting)
-            if waiting.message_id is not None:
-                self._outbox.punish(state.peer, 1, "sends headers faster than they can be checked")
         else:
             self._slots[state.peer] = waiting
 

@@ -22,12 +22,13 @@ from node.core.desk_limits import DeskLimits
 from node.core.header_row import BrokenRow, HeaderRow, PendingHeader
 from node.core.importer import Importer
 from node.core.intake import Fate, Intake, get_fate
-from node.core.outbox import Ask, Outbox
+from node.core.outbox import LATE_POINTS, Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 from node.core.source_choice import choose_source
 
 HASH_BYTES = 32
 SOURCES_ASKED_MAX = 3
+DENIAL_POINTS = 20
 BLOCK_GAS = 20_000_000  # what a block costs beside its ticket: about a millisecond
 EXTRINSIC_GAS = 4_000_000
 
@@ -45,6 +46,8 @@ class HeaderSync:
         self._limits = limits
         self._asks: dict[Peer, Ask] = {}
         self._is_at_tip = False
+        self._row_ms = 0
+        self.import_ms = 0
         self.row: HeaderRow | None = None
         self.bodies = BodyDownload(table, outbox, limits, block_bytes_max=importer.params.block.bytes_max)
 
@@ -62,9 +65,12 @@ class HeaderSync:
         if self._is_worth_fetching(self.row):
             self.bodies.schedule(self.row, now_ms)
             if self.bodies.is_stuck(self.row, now_ms):
-                self._abandon(self.row, now_ms, "cannot bring the bodies of its own chain", points=20)
+                points = DENIAL_POINTS if self.bodies.has_denied(self.row) else 0
+                self._abandon(self.row, now_ms, "lacks bodies of its own chain", points=points)
+            elif self._is_stalled(self.row, now_ms):
+                self._abandon(self.row, now_ms, "", points=0)
         elif self._is_over(self.row):
-            self._abandon(self.row, now_ms, "claims more than its headers amount to", points=5)
+            self._abandon(self.row, now_ms, "", points=0)  # it may have claimed more after it sent the headers
 
     # Headers
 
@@ -108,7 +114,7 @@ class HeaderSync:
         """Leave a source that does not send headers."""
         self._asks.pop(ask.peer, None)
         if failure == "timeout":
-            self._outbox.punish(ask.peer, 5, "did not send headers in time")
+            self._outbox.punish(ask.peer, LATE_POINTS, "did not send headers in time")
         state = self._table.get(ask.peer)
         if state is not None:
             state.rest(now_ms, self._limits.rest_ms)
@@ -130,7 +136,7 @@ class HeaderSync:
             state.rest(now_ms, self._limits.rest_ms)
             self._drop_row()
             return
-        row = row if row is not None else self._make_row(parent, state.peer)
+        row = row if row is not None else self._make_row(parent, state.peer, now_ms)
         if row is None:
             return
         self._is_at_tip = len(raws) < request.count
@@ -163,13 +169,14 @@ class HeaderSync:
             self._outbox.disconnect(state.peer, "its best chain does not contain our final block")
         self._lose_trust(state, now_ms)
 
-    def _make_row(self, parent: bytes, source: Peer) -> HeaderRow | None:
+    def _make_row(self, parent: bytes, source: Peer, now_ms: int) -> HeaderRow | None:
         """Begin a row on a block of ours; None if that block left our tree meanwhile."""
         importer = self._importer
         if parent not in importer.blocks:
             return None
         block = importer.blocks.get(parent)
         times = list_times(importer, parent)
+        self._row_ms = now_ms
         self.row = HeaderRow(root=(block.number, parent), times_ms=times, work=block.work_total, source=source)
         return self.row
 
@@ -189,12 +196,26 @@ class HeaderSync:
         source = self._table.get(row.source)
         return self._is_at_tip or source is None or source.is_leaving
 
+    def _is_stalled(self, row: HeaderRow, now_ms: int) -> bool:
+        """Say whether nothing has come for a while, and there is another peer to follow."""
+        since_ms = now_ms - max(self.bodies.progress_ms, self._row_ms)
+        if row.first is None or since_ms < self._limits.stall_ms or self.bodies.has(row.first.hash):
+            return False
+        other = choose_source(self._importer, self._table, self._limits, asked=(row.source,), now_ms=now_ms)
+        return other is not None and not other.is_resting(now_ms)
+
     # Import
 
     def _import_ready(self, row: HeaderRow, now_ms: int) -> None:
         """Import the blocks whose turn it is, as many as one step may."""
         count = gas = 0
-        while (first := row.first) is not None and self.bodies.has(first.hash):
+        while (first := row.first) is not None:
+            if first.hash in self._importer.blocks:  # it came by gossip meanwhile
+                row.pop_first()
+                self.bodies.take(first.hash)
+                continue
+            if not self.bodies.has(first.hash):
+                return
             # SPEC SYN-15: One call MUST NOT import more than a step; the rest follows in further calls.
             if count >= self._limits.step_blocks_max or gas >= self._limits.step_gas_max:
                 self._outbox.go_on()
@@ -213,6 +234,7 @@ class HeaderSync:
         self._outbox.add(effects)
         fate = get_fate(effects, first.hash)
         if fate == "imported":
+            self.import_ms = now_ms
             for peer in {row.source, body.peer}:
                 state = self._table.get(peer)
                 if state is not None:
@@ -233,7 +255,7 @@ class HeaderSync:
     def _abandon(self, row: HeaderRow, now_ms: int, reason: str, *, points: int) -> None:
         """Give up a row and leave its source alone for a while."""
         source = self._table.get(row.source)
-        if source is not None:
+        if source is not None and not source.is_leaving:
             self._lose_trust(source, now_ms)
             if points:
                 self._outbox.punish(row.source, points, reason)

@@ -16,6 +16,7 @@ from node.core.peer_table import PeerTable
 
 BAN_POINTS = 100
 GRAVE_POINTS = 50
+LATE_POINTS = 1  # on a lossy line honest peers are late too; those that always are get disconnected
 
 Purpose: TypeAlias = Literal["headers", "bodies", "tip", "extrinsics"]
 

@@ -95,6 +95,15 @@ class PeerDesk:
             bytes_held=self.sync.bodies.bytes_held + (0 if row is None else row.bytes_held),
         )
 
+    def is_catching_up(self, now_ms: int) -> bool:
+        """Return whether sync is bringing blocks from far behind; then mining, voting and extrinsics wait.
+
+        Claims alone do not stop a miner: whoever says that he is far ahead must show blocks.
+        """
+        # SPEC SYN-19: A node MUST NOT stop mining or voting for what peers claim, unless sync imported a block in the
+        # last 10 s.
+        return now_ms - self.sync.import_ms < self.limits.catch_up_ms and self.sync_status.is_major
+
     def handle(self, event: NetworkEvent | Tick | SyncStep, now_ms: int) -> list[Effect]:
         """Return what to do about an event.
 
@@ -180,7 +189,7 @@ class PeerDesk:
             case Status():
                 self._on_status(state, event.notice, now_ms)
             case ExtrinsicInventory():
-                if not self.sync_status.is_major:
+                if not self.is_catching_up(now_ms):
                     self.relay.on_inventory(state, event.notice)
             case _:
                 assert_never(event.notice)
@@ -234,6 +243,9 @@ class PeerDesk:
             self._fail(ask, event.failure, now_ms)
 
     def _fail(self, ask: Ask, failure: Failure, now_ms: int) -> None:
+        state = self.table.get(ask.peer)
+        if failure == "gone" and state is not None:
+            state.is_leaving = True
         match ask.purpose:
             case "headers":
                 self.sync.on_failure(ask, failure, now_ms)
@@ -252,6 +264,10 @@ class PeerDesk:
         for state in self.table:
             if state.status is None and now_ms - state.since_ms >= self.limits.status_wait_ms:
                 self.outbox.disconnect(state.peer, "it said no status")
+            if state.failures >= self.limits.failures_max:
+                self.outbox.disconnect(state.peer, "it failed too often")
+            if state.rests_until_ms <= now_ms:
+                state.is_claim_void = False
         self.gossip.retry(now_ms)
         self.fetch.advance(now_ms)
         self.answering.on_tick(now_ms)
@@ -259,9 +275,11 @@ class PeerDesk:
         self._tell_status(now_ms)
 
     def _tell_status(self, now_ms: int) -> None:
-        # SPEC SYN-01: A node MUST send its status when a connection stands and after its best block changed, the
-        # latter at most once in 500 ms.
-        if not self._is_status_due or now_ms - self._status_at_ms < self.limits.status_ms:
+        # SPEC SYN-01: A node MUST send its status when a connection stands, after its best block changed (at most once
+        # in 500 ms), and every 5 s.
+        since_ms = now_ms - self._status_at_ms
+        wait_ms = self.limits.status_ms if self._is_status_due else self.limits.status_repeat_ms
+        if since_ms < wait_ms or not len(self.table):
             return
         self._is_status_due, self._status_at_ms = False, now_ms
         status = self._make_status()

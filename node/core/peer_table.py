@@ -3,7 +3,7 @@
 Terms:
     claim: (justified height, work) of a peer's best chain as its status says; nothing until the blocks are here.
     good: how many proven headers and imported blocks a peer brought.
-    resting: a peer that failed us is not asked for a while.
+    resting: a peer that failed us is asked after all others for a while.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import TypeAlias
 from network.messages import Status
 from network.port import Peer
 from node.core.token_bucket import TokenBucket
+
+FAILURES_COUNTED_MAX = 12
+PAUSE_MS = 1_000
 
 Rank: TypeAlias = tuple[int, int]
 
@@ -34,6 +37,7 @@ class PeerState:
         self.hint_number: int | None = None
         self.good = 0
         self.failures = 0
+        self.failed_ms = 0
         self.rests_until_ms = 0
         self.grave_points = 0
         self.is_leaving = False
@@ -57,7 +61,16 @@ class PeerState:
     def rest(self, now_ms: int, rest_ms: int) -> None:
         """Leave it alone for a while, longer with each failure in a row."""
         self.failures += 1
-        self.rests_until_ms = now_ms + rest_ms * min(12, self.failures)
+        self.failed_ms = now_ms
+        self.rests_until_ms = now_ms + rest_ms * min(FAILURES_COUNTED_MAX, self.failures)
+
+    def is_resting(self, now_ms: int) -> bool:
+        """Return whether others are asked before it."""
+        return now_ms < self.rests_until_ms
+
+    def is_askable(self, now_ms: int) -> bool:
+        """Return whether it may be asked if nobody else can be."""
+        return not self.is_leaving and (now_ms >= self.failed_ms + PAUSE_MS or not self.is_resting(now_ms))
 
     def reward(self) -> None:
         """Note that it brought something good."""
@@ -90,6 +103,11 @@ class PeerTable:
         return self._peers.get(peer)
 
     def compute_best_seen(self) -> int | None:
-        """Return the median of the heights that peers claim, so that one liar moves it little; None without any."""
-        heights = sorted(state.best_number for state in self._peers.values() if state.status is not None)
+        """Return the median of the heights that peers claim, so that one liar moves it little; None without any.
+
+        Peers that failed lately to bring what they claim do not count.
+        """
+        heights = sorted(
+            state.best_number for state in self._peers.values() if state.status is not None and not state.failures
+        )
         return heights[len(heights) // 2] if heights else None

@@ -17,13 +17,13 @@ from node.core.peer_table import PeerState, PeerTable
 def choose_source(
     importer: Importer, table: PeerTable, limits: DeskLimits, *, asked: Collection[Peer], now_ms: int
 ) -> PeerState | None:
-    """Return the peer to follow: fewest failures, then known good, then chosen by us, then the greatest claim.
+    """Return the peer to follow: rested, fewest failures, known good, chosen by us, with the greatest claim.
 
     Args:
         asked: Peers whose headers are under way.
     """
     candidates = [
-        (-state.failures, state.good > 0, state.is_outbound, state.claim, -index, state)
+        (not state.is_resting(now_ms), -state.failures, state.good > 0, state.is_outbound, state.claim, -index, state)
         for index, state in enumerate(table)
         if state.peer not in asked and _is_ahead(state, importer, limits, now_ms)
     ]
@@ -32,7 +32,7 @@ def choose_source(
 
 def _is_ahead(state: PeerState, importer: Importer, limits: DeskLimits, now_ms: int) -> bool:
     """Say whether a peer seems to have what we lack, beyond what gossip is about to bring."""
-    if state.is_leaving or state.rests_until_ms > now_ms:
+    if not state.is_askable(now_ms):
         return False
     if state.hint_number is not None and state.hint_number > importer.final.number:
         return True

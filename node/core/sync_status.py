@@ -29,5 +29,5 @@ class SyncStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_major(self) -> bool:
-        """Whether the node is so far behind that it neither mines nor takes extrinsics."""
+        """Whether the node seems to be far behind."""
         return self.highest - self.current > MAJOR_BLOCKS

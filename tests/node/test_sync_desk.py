@@ -27,7 +27,6 @@ from node.core.desk_limits import DeskLimits
 from node.core.effects import BlockImported, ContinueSync, Effect, Log, StartMining, StopMining
 from node.core.events import Event, SyncStep, Tick
 from node.core.header_row import BrokenRow, HeaderRow
-from node.log_lines import say_syncing
 from tests.node.network_pump import Net
 from tests.node.world import ALICE, BOB, World, find
 
@@ -78,7 +77,8 @@ def test_syn_01_a_status_goes_out_at_connect_and_after_a_new_best_block_but_not_
     [last] = find(world.handle(Tick(), later_ms=500), SendNotice)
     assert (last.notice.best_number, last.notice.best_hash) == (20, world.head.hash)
     assert int.from_bytes(last.notice.work, "big") == world.importer.blocks.best.work_total
-    assert find(world.handle(Tick(), later_ms=5_000), SendNotice) == []
+    assert find(world.handle(Tick(), later_ms=4_900), SendNotice) == []
+    assert len(find(world.handle(Tick(), later_ms=100), SendNotice)) == 1
 
 
 def test_syn_02_another_genesis_or_version_ends_the_connection_without_punishment() -> None:
@@ -96,7 +96,7 @@ def test_syn_02_another_genesis_or_version_ends_the_connection_without_punishmen
 def test_a_peer_that_says_no_status_is_disconnected() -> None:
     world = World(author=None)
     connect(world, "a")
-    assert find(world.handle(Tick(), later_ms=14_999), Disconnect) == []
+    assert find(world.handle(Tick(), later_ms=29_999), Disconnect) == []
     assert len(find(world.handle(Tick(), later_ms=1), Disconnect)) == 1
 
 
@@ -121,9 +121,10 @@ def test_syn_13_a_peer_whose_final_block_is_not_ours_is_disconnected() -> None:
 def test_gossip_of_votes_is_not_taken_for_headers() -> None:
     world = World(author=None)
     connect(world, "a")
-    effects = world.handle(GossipReceived(peer="a", topic="votes", message_id=b"m", data=b"\x00"))
+    event = GossipReceived(peer="a", topic="votes", message_id=b"m", data=b"\x00")
+    effects = world.handle(event)
     assert find(effects, Punish) == []
-    assert [effect.verdict for effect in find(effects, JudgeGossip)] == ["reject"], "it is no vote either"
+    assert world.machine.peers.handle(event, world.now_ms) == [JudgeGossip(message_id=b"m", verdict="ignore")]
 
 
 # Answers
@@ -216,7 +217,7 @@ def test_a_node_that_is_far_behind_neither_mines_nor_chats_about_every_block() -
     assert len(find(own, StopMining)) == 1
     assert len(find(own, StartMining)) <= 3, "before, at the end, and not for thirty blocks between"
     imported = [effect for effect in find(own, Log) if "Imported" in effect.message and effect.level == "info"]
-    assert len(imported) <= 6
+    assert len(imported) <= 7, "the first, and the last few"
 
 
 def test_syn_14_a_branch_with_less_work_is_looked_at_and_left() -> None:
@@ -229,8 +230,9 @@ def test_syn_14_a_branch_with_less_work_is_looked_at_and_left() -> None:
     headers = Headers(headers=(encode_header(block.header),))
     effects = ours.handle(AnswerReceived(peer="a", request_id=request.request_id, answer=headers))
     assert find(effects, SendRequest) == []
-    assert [effect.points for effect in find(effects, Punish)] == [5]
+    assert find(effects, Punish) == [], "it may have claimed more after it sent the headers"
     assert ours.machine.peers.sync.row is None
+    assert find(ours.handle(Tick(), later_ms=2_000), SendRequest) == [], "its claim counts no more for a while"
 
 
 def test_syn_10_unproven_headers_and_bodies_stay_below_their_bounds() -> None:
@@ -309,11 +311,10 @@ def test_a_step_without_work_does_nothing() -> None:
     assert World(author=None).handle(SyncStep()) == []
 
 
-def test_the_informant_says_how_fast_and_how_far() -> None:
-    line = say_syncing(
-        rate=12.34, target=1234, peers=4, best=(345, b"\x01" * 32), finalized=(300, b"\x02" * 32), rates=(2048.0, 0.0)
-    )
-    assert line == (
-        "⚙️  Syncing 12.3 bps, target=#1234 (4 peers), best: #345 (0x0101…0101), finalized #300 (0x0202…0202), "
-        "⬇ 2.0kiB/s ⬆ 0"
-    )
+def test_syn_19_braggarts_do_not_stop_a_miner() -> None:
+    world = World()
+    connect(world, *"abcde")
+    for peer in "abcde":
+        say(world, peer, best_number=1_000_000, best_hash=bytes(32), work=b"\xff" * 20)
+    assert world.machine.peers.sync_status.is_major
+    assert [world.mine().header.number for _ in range(3)] == [1, 2, 3]

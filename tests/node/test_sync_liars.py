@@ -83,7 +83,7 @@ def test_syn_11_a_liar_neither_stalls_nor_misleads_the_sync(
     assert net.world("new").importer.chain.state.root == net.world("honest0").importer.chain.state.root
 
 
-@pytest.mark.parametrize(("change", "points"), list(zip(LIARS, (5, 20, 20, 100, 50, 0, 5), strict=True)))
+@pytest.mark.parametrize(("change", "points"), list(zip(LIARS, (1, 20, 20, 100, 50, 0, 1), strict=True)))
 def test_syn_09_a_liar_that_is_alone_is_found_out_and_left_for_an_honest_peer(
     stored: MemoryStore, change: Change, points: int
 ) -> None:

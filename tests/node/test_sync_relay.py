@@ -105,7 +105,7 @@ def test_an_extrinsic_that_one_peer_does_not_send_is_asked_of_another() -> None:
     assert find(offer(world, "b", blake2b_256(raw)), SendRequest) == []
     failed = RequestFailed(peer="a", request_id=request.request_id, failure="timeout")
     effects = world.handle(failed)
-    assert [item.points for item in find(effects, Punish)] == [5]
+    assert [item.points for item in find(effects, Punish)] == [1]
     [request] = find(effects, SendRequest)
     assert request.peer == "b"
     assert len(find(send(world, request, raw), ExtrinsicAccepted)) == 1
@@ -149,7 +149,7 @@ def test_a_flood_of_offers_stays_within_its_bounds() -> None:
     world = make_world(*map(str, range(8)))
     relay = world.machine.peers.relay
     asked = 0
-    for round_number in range(64):
+    for round_number in range(24):
         for peer in range(8):
             start = (round_number * 8 + peer) * 1_024
             hashes = tuple(blake2b_256((start + index).to_bytes(8, "little")) for index in range(1_024))
