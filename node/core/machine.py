@@ -104,8 +104,7 @@ class Machine:
                 effects = self.votes.on_gossip(event)
             case _:
                 effects = self.peers.handle(event, now_ms)
-        if not self.peers.sync_status.is_major:
-            effects += self.votes.on_tick(now_ms)
+        effects += self.votes.on_tick(now_ms)
         effects += self.peers.on_effects(effects, now_ms)
         return effects + self._refresh_template(now_ms)
 

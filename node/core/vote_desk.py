@@ -41,7 +41,7 @@ from node.log_lines import say_voted
 from runtime.queries import find_vote_duty, is_voter
 
 REPEAT_MS = 5_000
-HEAD_AGE_MS_MIN = 60_000
+HEAD_AGE_MS = 60_000
 HEAD_AGE_TARGETS = 20
 
 
@@ -98,7 +98,7 @@ class VoteDesk:
             return []
         self._head_done = head.hash
         # SPEC VOT-04: A node MUST NOT vote on a best chain whose head is older than 20 block targets and a minute.
-        age_ms_max = max(HEAD_AGE_MS_MIN, HEAD_AGE_TARGETS * importer.params.work.block_target_ms)
+        age_ms_max = HEAD_AGE_MS + HEAD_AGE_TARGETS * importer.params.work.block_target_ms
         if head.number == 0 or now_ms - read_work(head).timestamp_ms > age_ms_max:
             return []
         view = importer.chain.state
