@@ -77,22 +77,6 @@ def say_idle(*, peers: int, best: tuple[int, bytes], finalized: tuple[int, bytes
     )
 
 
-def say_syncing(
-    *,
-    rate: float,
-    target: int,
-    peers: int,
-    best: tuple[int, bytes],
-    finalized: tuple[int, bytes],
-    rates: tuple[float, float],
-) -> str:
-    """Return the informant's line while the node is far behind; `rate` is in blocks a second."""
-    return (
-        f"⚙️  Syncing {rate:.1f} bps, target=#{target} ({peers} peers), best: #{best[0]} ({shorten(best[1])}), "
-        f"finalized #{finalized[0]} ({shorten(finalized[1])}), ⬇ {format_rate(rates[0])} ⬆ {format_rate(rates[1])}"
-    )
-
-
 def format_rate(bytes_per_second: float) -> str:
     """Return a transfer rate."""
     if bytes_per_second == 0:

@@ -179,7 +179,7 @@ class Machine:
         if done.path is not None and done.path.retract:
             effects.append(self._log_reorg(done.path))
         line = say_imported(header.number, header.parent_hash, block_hash, is_best=is_best)
-        is_news = origin != "network" or not self.peers.sync_status.is_major
+        is_news = origin != "network" or not self.peers.is_catching_up(now_ms)
         effects.append(Log(level="info" if is_news else "debug", target="substrate", message=line))
         effects.append(
             BlockImported(
@@ -259,7 +259,7 @@ class Machine:
 
     def _refresh_template(self, now_ms: int) -> list[Effect]:
         desk = self.desk
-        if self.peers.sync_status.is_major:
+        if self.peers.is_catching_up(now_ms):
             return self._stop_mining()
         is_due = desk.is_due(
             head_since_ms=self.head_since_ms,

@@ -96,12 +96,11 @@ class PeerDesk:
         )
 
     def is_catching_up(self, now_ms: int) -> bool:
-        """Return whether sync is bringing blocks from far behind; then mining, voting and extrinsics wait.
+        """Return whether sync is bringing blocks from far behind; then mining and extrinsics wait.
 
         Claims alone do not stop a miner: whoever says that he is far ahead must show blocks.
         """
-        # SPEC SYN-19: A node MUST NOT stop mining or voting for what peers claim, unless sync imported a block in the
-        # last 10 s.
+        # SPEC SYN-19: A node MUST NOT stop mining for what peers claim, unless sync imported a block in the last 10 s.
         return now_ms - self.sync.import_ms < self.limits.catch_up_ms and self.sync_status.is_major
 
     def handle(self, event: NetworkEvent | Tick | SyncStep, now_ms: int) -> list[Effect]:
