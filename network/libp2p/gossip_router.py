@@ -111,6 +111,8 @@ class GossipRouter:
     def publish(self, topic: str, data: bytes, now_ms: int) -> list[Effect]:
         """Send a message of ours to everybody who wants it, or to a mesh's worth of them.
 
+        A message that is published again goes out again: peers that know it drop it, those that came since do not.
+
         Raises:
             LocalProtocolError: larger than a message may be.
         """
@@ -118,8 +120,7 @@ class GossipRouter:
             raise LocalProtocolError(f"a message of {len(data)} bytes, above {self._params.message_bytes_max}")
         message = GossipMessage(topic, data)
         message_id = compute_message_id(topic, data)
-        if not self._seen.add(message_id, now_ms):
-            return []
+        self._seen.add(message_id, now_ms)
         self._cache.put(message_id, message)
         params = self._params
         able = [p for p in self.list_topic_peers(topic) if self._score(p, now_ms) >= params.publish_score]

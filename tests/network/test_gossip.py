@@ -205,9 +205,22 @@ def test_own_messages_go_to_everybody_or_to_a_meshs_worth() -> None:
         (effect,) = router.publish(TOPIC, b"hello", 1)
         assert isinstance(effect, Forward)
         assert len(effect.peers) == count
-        assert router.publish(TOPIC, b"hello", 2) == []
     with pytest.raises(LocalProtocolError):
         _make_router(1).publish(TOPIC, bytes(65_537), 3)
+
+
+def test_a_message_published_again_reaches_peers_that_came_since() -> None:
+    """A vote is sent again while no block has it; those who have seen it drop it."""
+    router, late = _make_router(2), _make_router(1)
+    router.publish(TOPIC, b"hello", 1)
+    router.add_peer(PEERS[2], is_outbound=False, place=None)
+    router.on_rpc(PEERS[2], Rpc(subscriptions=((TOPIC, True),)), 2)
+    (effect,) = router.publish(TOPIC, b"hello", 5_000)
+    assert isinstance(effect, Forward)
+    assert PEERS[2] in effect.peers
+    assert router.on_rpc(PEERS[0], Rpc(messages=(HELLO,)), 5_001) == []
+    assert late.on_rpc(PEERS[0], Rpc(messages=(HELLO,)), 1) == [Deliver(HELLO_ID, HELLO, PEERS[0])]
+    assert late.on_rpc(PEERS[0], Rpc(messages=(HELLO,)), 5_000) == []
 
 
 def test_leaving_a_topic_tells_everybody() -> None:
