@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 
+import msgspec
 import structlog
 
 from network.address_book import AddressBook, is_private, name_group
@@ -34,7 +34,7 @@ from network.settings import NetworkSettings
 EXCHANGE_MS = 75_000
 EXCHANGE_S = 10.0
 ENOUGH_ADDRESSES = 1_000
-SAVE_MS = 300_000
+SAVE_MS = 120_000
 LOOK_MS = 2_000
 WITNESSES = 2
 WITNESSES_MAX = 256
@@ -72,7 +72,7 @@ class Outreach:
         )
         self._targets: dict[PeerId, Target] = {}
         self._exchange_ms: dict[PeerId, int] = {}
-        self._witnesses: Counter[Multiaddr] = Counter()
+        self._witnesses: dict[Multiaddr, set[str]] = {}
         self._saved_ms = self._looked_ms = 0
         self.sessions: Mapping[PeerId, PeerSession] = {}
         self.book = AddressBook(self._memory.secret, chance, allows_private=settings.allows_private)
@@ -191,7 +191,7 @@ class Outreach:
         own = self._host.addresses
         try:
             if own:
-                discovery.announce(own[0])
+                discovery.announce(_make_local(own[0]))
             self.dialer.set_near(discovery.look())
         except OSError as error:
             LOG.warning("local discovery is off", error=str(error))
@@ -207,7 +207,7 @@ class Outreach:
         for address in session.listens:
             self.book.learn(address, source, self._wall_ms())
         if session.is_outbound and info.observed is not None:
-            self._on_observed(info.observed)
+            self._on_observed(info.observed, source)
 
     def _confirm(self, session: PeerSession, info: PeerInfo) -> tuple[Multiaddr, ...]:
         """Return where a peer listens, as far as it speaks from there."""
@@ -226,16 +226,20 @@ class Outreach:
             Multiaddr(kind=session.remote.kind, host=host, port=port, peer_id=session.peer) for port in ports[:2]
         )
 
-    def _on_observed(self, observed: Multiaddr) -> None:
-        """A peer that we dialled says how it sees us; with our port that is where we may be reached."""
+    def _on_observed(self, observed: Multiaddr, source: str) -> None:
+        """A peer that we dialled says how it sees us; with our port that is where we may be reached.
+
+        A public address needs two witnesses of different groups.
+        """
         own = self._host.addresses
         if not own or observed.kind not in ("ip4", "ip6"):
             return
         address = Multiaddr(kind=observed.kind, host=observed.host, port=own[0].port)
         if address in self._host.external or len(self._witnesses) >= WITNESSES_MAX:
             return
-        self._witnesses[address] += 1
-        if self._witnesses[address] >= (1 if is_private(address) else WITNESSES):
+        witnesses = self._witnesses.setdefault(address, set())
+        witnesses.add(source)
+        if len(witnesses) >= (1 if is_private(address) else WITNESSES):
             self._host.external = (*self._host.external, address)
             LOG.info(f"🔍 Discovered new external address for our node: {address.with_peer(self._host.peer_id)}")
 
@@ -284,3 +288,10 @@ class Outreach:
         told = [address for address in self.book.sample(ADDRESSES_MAX, confirmed) if address.peer_id != stream.peer_id]
         async with stream:
             await stream.write_frame(encode_addresses(told))
+
+
+def _make_local(address: Multiaddr) -> Multiaddr:
+    """Return where nodes of this machine reach a node that listens at this address."""
+    if address.kind in ("ip4", "ip6") and ipaddress.ip_address(address.host).is_unspecified:
+        return msgspec.structs.replace(address, host="127.0.0.1" if address.kind == "ip4" else "::1")
+    return address

@@ -34,7 +34,7 @@ class PeerSession:
         asking: Its requests that our core has not answered, by ours.
         reading: Its open notice streams, one a protocol.
         serving: Places for its requests that are with the core, or whose answers it reads.
-        solicited_bytes: Answers that it sent since the last look, which its rate does not count.
+        solicited_bytes: What its answers to us may still have, which its rate does not count.
     """
 
     def __init__(
@@ -73,8 +73,10 @@ class PeerSession:
         if known is not connection:
             before = 0
         self._counted = (connection, connection.received_bytes)
-        asked, self.solicited_bytes = self.solicited_bytes, 0
-        return max(0, connection.received_bytes - before - asked)
+        received = connection.received_bytes - before
+        free = min(received, self.solicited_bytes)
+        self.solicited_bytes = self.solicited_bytes - free if self.asked else 0
+        return received - free
 
     def close(self) -> None:
         """The peer is gone."""

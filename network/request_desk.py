@@ -76,6 +76,7 @@ class RequestDesk:
             self._fail(command.peer, command.request_id, "refused")
             return
         session.asked[command.request_id] = command.request
+        session.solicited_bytes += ANSWER_BYTES_MAX
         self._host.spawn(self._ask(session, command))
 
     async def _ask(self, session: PeerSession, command: SendRequest) -> None:
@@ -111,7 +112,6 @@ class RequestDesk:
             frame = await stream.read_frame(ANSWER_BYTES_MAX)
             if frame is None:
                 return None
-            session.solicited_bytes += len(frame)
             answer = decode_answer(frame)
             if not is_answer_to(request, answer):
                 self._door.punish(session.peer, UNASKED, "answers another question")

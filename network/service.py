@@ -341,7 +341,10 @@ class NetworkService:
 
     async def _tick_for_ever(self) -> None:
         while True:
-            self.check(self.host.clock())
+            try:
+                self.check(self.host.clock())
+            except Exception:
+                LOG.exception("looking after the network failed; this is a bug")
             await asyncio.sleep(TICK_S)
 
     def check(self, now_ms: int) -> None:
