@@ -38,6 +38,8 @@ from rpc.api import BlockNews, ExtrinsicStatus
 from runtime.pallets.system import EVENTS
 
 WATCHERS_MAX = 65_536
+HEADS_TOLD_MAX = 512
+"""When finality or the best chain jumps, subscribers get the newest headers; more would overflow their queues."""
 
 
 class TicketSearch(Protocol):
@@ -127,7 +129,7 @@ class Driver:
             case BestChanged():
                 self._on_best_changed(effect)
             case Finalized():
-                for header in effect.headers:
+                for header in effect.headers[-HEADS_TOLD_MAX:]:
                     self.heads["finalized"].publish(header)
             case StartMining():
                 if self.miner is not None:
@@ -146,7 +148,7 @@ class Driver:
 
     def _on_best_changed(self, effect: BestChanged) -> None:
         importer = self.machine.importer
-        for block_hash in effect.enacted:
+        for block_hash in effect.enacted[-HEADS_TOLD_MAX:]:
             header = importer.get_header(block_hash)
             if header is None:
                 continue

@@ -278,9 +278,10 @@ class Importer:
         # SPEC IMP-07: A block that was told final MUST stay final, over restarts too.
         if number <= old:
             return ()
-        path = [self.blocks.get_ancestor(self.head.hash, height) for height in range(old + 1, number + 1)]
-        headers = tuple(header for block in path if (header := self.get_header(block.hash)) is not None)
-        forgotten = self.blocks.prune(path[-1].hash)
+        newest = self.blocks.get_ancestor(self.head.hash, number)
+        path = self.blocks.get_path(self.final.hash, newest.hash).enact
+        headers = tuple(header for block_hash in path if (header := self.get_header(block_hash)) is not None)
+        forgotten = self.blocks.prune(newest.hash)
         lost = [block_hash for block_hash in forgotten if self.chain.get_side_record(block_hash) is not None]
         if lost:
             self.states.forget(lost)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain.block import Block
+from chain.params import Params
 from consensus.finality import Checkpoint, LastVote, SignedVote, encode_signed_vote
 from node.core.effects import BestChanged, Finalized, Log
 from node.core.events import Tick
@@ -311,14 +312,8 @@ def test_a_vote_that_comes_before_its_block_is_passed_on_at_once_if_the_key_may_
     assert get_verdict(tell(world, sent[0])) == "accept"
     assert world.machine.votes.choose().votes == ()
     world.now_ms = miner.now_ms
-    world.receive(get_head_block(miner))
+    world.receive(make_block(miner, miner.head.number))
     assert world.machine.votes.choose().votes == (sent[0],)
-
-
-def get_head_block(world: World) -> Block:
-    """Return the best block."""
-    body = world.importer.chain.get_body(world.head.hash)
-    return Block(header=world.head, extrinsics=body or ())
 
 
 def test_vot_07_a_vote_of_an_unknown_key_for_an_unknown_block_waits_for_it() -> None:
@@ -330,7 +325,7 @@ def test_vot_07_a_vote_of_an_unknown_key_for_an_unknown_block_waits_for_it() -> 
     stranger = sign_vote(make_keys("//Eve//vote"), make_vote(miner, make_target(miner)))
     assert get_verdict(tell(world, stranger)) is None
     world.now_ms = miner.now_ms
-    assert get_verdict(world.receive(get_head_block(miner))) == "reject"
+    assert get_verdict(world.receive(make_block(miner, miner.head.number))) == "reject"
 
 
 def test_vot_07_what_waits_is_bounded_and_the_oldest_is_ignored() -> None:
@@ -416,3 +411,37 @@ def test_a_vote_that_does_not_fit_the_block_is_left_out_of_it() -> None:
     block = world.mine()
     assert any(encode_signed_vote(good) in raw for raw in block.extrinsics)
     assert not any(encode_signed_vote(wrong) in raw for raw in block.extrinsics)
+
+
+def test_after_a_long_standstill_everything_becomes_final_at_once() -> None:
+    """While two of four are away nothing is final; then their stake has leaked, or they are back."""
+    params = make_patient_params()
+    world, others = make_voter("//Alice", "//Bob", params=params), make_voter("//Charlie", "//Dave", params=params)
+    for _ in range(149):
+        world.mine()
+    assert world.importer.final.number == 0
+    assert len(world.importer.blocks) == 150
+    others.now_ms = world.now_ms
+    for number in range(1, 150):
+        others.receive(make_block(world, number))
+    crowd = Crowd(world, others)
+    with listening(others) as effects:
+        crowd.mine(12)
+    told = [header.number for effect in find(effects, Finalized) for header in effect.headers]
+    assert told == list(range(1, 156))
+    assert world.importer.final.number == others.importer.final.number == 155
+    assert world.importer.chain.state.oldest_height > 0
+
+
+def make_patient_params() -> Params:
+    """Return a chain whose absent validators keep their stake."""
+    tiny = Params.tiny()
+    return replace(tiny, finality=replace(tiny.finality, leak_after_checkpoints=1_000_000))
+
+
+def make_block(world: World, number: int) -> Block:
+    """Return the best chain's block at a height."""
+    chain = world.importer.chain
+    header = chain.get_header(chain.get_hash(number) or b"")
+    assert header is not None
+    return Block(header=header, extrinsics=chain.get_body(header.hash) or ())
