@@ -104,11 +104,11 @@ def _bond_validators(state: Overlay, params: Params, rows: tuple[tuple[bytes, by
     if len(rows) > params.staking.validators_max:
         raise InvalidGenesis(f"{len(rows)} validators, the params allow {params.staking.validators_max}")
     for who, key, amount in rows:
+        if not is_vote_key(key):
+            raise InvalidGenesis(f"0x{key.hex()} is no vote key")
         info = ACCOUNT.get(state, who)
         if info.data.reserved or KEY_OWNERS.find(state, key) is not None:
             raise InvalidGenesis(f"the validator 0x{who.hex()} or its vote key is listed twice")
-        if not is_vote_key(key):
-            raise InvalidGenesis(f"0x{key.hex()} is no vote key")
         if amount < least or info.data.free - amount < existential:
             raise InvalidGenesis(
                 f"the validator 0x{who.hex()} bonds {amount} planck of {info.data.free}; the least bond is {least}, and"

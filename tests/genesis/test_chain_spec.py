@@ -19,15 +19,18 @@ from genesis.chain_spec import (
     GenesisPatch,
     InvalidChainSpec,
     RuntimeGenesis,
+    StakingPatch,
     build_state,
     format_chain_spec,
     make_raw,
     read_chain_spec,
 )
+from genesis.params_check import find_bad_number
 from genesis.presets import PRESETS, get_development_accounts, load_chain_spec, make_development, make_sealing
 from runtime.measure import DictView
 from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.system import ACCOUNT
+from runtime.queries import get_finality, get_validator_sets
 from runtime.runtime import check_invariants
 from runtime.storage import Overlay
 
@@ -122,6 +125,60 @@ def test_gen_03_a_spec_needs_exactly_one_genesis() -> None:
     for genesis in (Genesis(), both):
         with pytest.raises(InvalidChainSpec, match="exactly one"):
             read_chain_spec(format_chain_spec(replace(spec, genesis=genesis)))
+
+
+def test_local_begins_with_four_validators_and_the_others_with_none() -> None:
+    """//Alice//stash bonds and votes with the key of //Alice, and so on."""
+    accounts = get_development_accounts()
+    for name, expected in (("local", ("Alice", "Bob", "Charlie", "Dave")), ("dev", ()), ("testnet", ())):
+        view = DictView(build_state(load_chain_spec(name)))
+        voters = get_validator_sets(view).current
+        assert {voter.account: voter.key for voter in voters} == {
+            accounts[f"//{who}//stash"]: accounts[f"//{who}"] for who in expected
+        }
+        assert get_finality(view).is_attended is bool(expected)
+
+
+def test_run_27_validators_of_a_spec_are_addresses_keys_and_amounts() -> None:
+    """RUN-27: amounts may be text; each bad part is refused with a reason."""
+    spec = load_chain_spec("local")
+    assert spec.genesis.runtime_genesis is not None
+    patch = spec.genesis.runtime_genesis.patch
+    address, key, amount = patch.staking.validators[0]
+    for row, words in (
+        ((address, key, str(amount)), None),
+        (("5x", key, amount), "no address"),
+        ((address, key[2:], amount), "does not begin with 0x"),
+        ((address, "0x00", amount), "no vote key"),
+        ((address, key, 1), "the least bond"),
+        ((address, key, "ten"), "no amount"),
+    ):
+        staking = StakingPatch(validators=(row, *patch.staking.validators[1:]))
+        genesis = Genesis(runtime_genesis=RuntimeGenesis(patch=replace(patch, staking=staking)))
+        data = format_chain_spec(replace(spec, genesis=genesis))
+        if words is None:
+            assert make_genesis_block(read_chain_spec(data))[0].hash == make_genesis_block(spec)[0].hash
+        else:
+            with pytest.raises(InvalidChainSpec, match=words):
+                read_chain_spec(data)
+
+
+@pytest.mark.parametrize(
+    ("group", "changes", "words"),
+    [
+        ("finality", {"vote_depth": 4}, "at most 3"),
+        ("finality", {"checkpoint_blocks": 1}, "must be 2 to"),
+        ("staking", {"unbonding_blocks": 300}, "must exceed evidence_blocks"),
+        ("staking", {"candidates_max": 63}, "smaller than validators_max"),
+    ],
+)
+def test_gen_05_numbers_of_finality_fit_each_other(group: str, changes: dict[str, int], words: str) -> None:
+    """GEN-05: votes need a block, evidence needs stake to take."""
+    params = Params()
+    assert find_bad_number(params) is None
+    bad = find_bad_number(replace(params, **{group: replace(getattr(params, group), **changes)}))
+    assert bad is not None
+    assert words in bad
 
 
 @pytest.mark.parametrize("text", ["zz", "0x0", "0xzz"])
