@@ -16,6 +16,7 @@ Source: Buterin, Griffith, "Casper the Friendly Finality Gadget", arXiv:1710.094
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -27,6 +28,7 @@ from chain.scale_shapes import H256, U32, Bytes64
 
 TAG_VOTE = b"matchstrike/vote/1\x00"
 SIGNED_VOTE_BYTES = 200
+SIGNATURES_KEPT_MAX = 4_096
 
 # ---- records
 
@@ -171,8 +173,14 @@ def check_signed_vote(signed: SignedVote) -> None:
     check_vote_shape(signed.vote)
     # SPEC FIN-03: A vote MUST carry its key's signature over the tag "matchstrike/vote/1", a zero byte and the vote's
     # SCALE.
-    if not is_valid_signature(signed.key, compute_vote_message(signed.vote), signed.signature):
+    if not _is_signed(signed):
         raise BadVoteSignature(f"the vote was not signed by the key 0x{signed.key.hex()}")
+
+
+@lru_cache(maxsize=SIGNATURES_KEPT_MAX)
+def _is_signed(signed: SignedVote) -> bool:
+    """Check a signature once: a vote is judged by gossip, for each template and in each block again."""
+    return is_valid_signature(signed.key, compute_vote_message(signed.vote), signed.signature)
 
 
 # ---- what no honest validator does
