@@ -64,6 +64,14 @@ def say_voted(number: int, block_hash: bytes, key: bytes) -> str:
     return f"🗳  Voted for checkpoint #{number} ({shorten(block_hash)}) with {shorten(key)}"
 
 
+def say_foreign_vote(key: bytes, number: int) -> str:
+    """Return the line of a vote with an own key that this node has no record of; the number is the target's height."""
+    return (
+        f"⚠️  There is a vote for #{number} with the vote key 0x{key.hex()} that this node has no record of. It votes "
+        "above that. If another machine uses the key, stop one of the two, or the stake will be slashed"
+    )
+
+
 def say_conflict(key: bytes, one: int, two: int) -> str:
     """Return the line of two votes that no honest validator signs both; the numbers are the targets' heights."""
     return f"⚖️  The validator with the vote key 0x{key.hex()} signed conflicting votes for #{one} and #{two}"

@@ -21,6 +21,8 @@ from node.core.vote_pool import VotePool
 from node.core.voting import Enclosed
 from node.log_lines import say_conflict
 from runtime.queries import get_validator_sets
+from runtime.staking_state import KEY_OWNERS
+from runtime.storage import Overlay
 
 REFRESH_MS = 500
 VOTES_CHOSEN_MAX = 128
@@ -71,7 +73,9 @@ class VoteBox:
         found = () if block_hash is None else self.pool.iterate_target(height, block_hash)
         votes = tuple(signed for signed in found if self.is_includable(signed))
         self._forget_old(head)
-        evidence = tuple(offence.evidence for offence in self._offences.values())
+        state = Overlay(self._importer.chain.state)
+        open_ones = (item for key, item in self._offences.items() if not _is_slashed(state, key))
+        evidence = tuple(offence.evidence for offence in open_ones)
         return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=evidence[-EVIDENCE_CHOSEN_MAX:])
 
     def is_includable(self, signed: SignedVote) -> bool:
@@ -107,3 +111,8 @@ class VoteBox:
         old = [key for key, offence in self._offences.items() if offence.found_height + window < head.number]
         for key in old:
             del self._offences[key]
+
+
+def _is_slashed(state: Overlay, key: bytes) -> bool:
+    owner = KEY_OWNERS.find(state, key)
+    return owner is not None and owner.is_slashed

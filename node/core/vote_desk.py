@@ -16,6 +16,7 @@ import msgspec
 from chain.block import Block
 from consensus.digest import read_work
 from consensus.finality import (
+    LastVote,
     SignedVote,
     Vote,
     compute_vote_message,
@@ -37,12 +38,13 @@ from node.core.voting import (
     VoteSigner,
     list_included_votes,
 )
-from node.log_lines import say_voted
+from node.log_lines import say_foreign_vote, say_voted
 from runtime.queries import find_vote_duty, is_voter
 
 REPEAT_MS = 5_000
 HEAD_AGE_MS = 60_000
 HEAD_AGE_TARGETS = 20
+CHAIN_READ_MAX = 4_096
 
 
 class _OwnVote(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,9 @@ class VoteDesk:
         self.box = VoteBox(importer)
         self.signer = signer if signer is not None else NoKeys()
         self._importer = importer
-        self._gossip = VoteGossip(importer, self.box)
+        self._keys = self.signer.keys()
+        self._is_chain_read = False
+        self._gossip = VoteGossip(importer, self.box.pool, self._take)
         self.book = book if book is not None else MemoryVoteBook()
         self._own: dict[bytes, _OwnVote] = {}
         self._head_done: bytes | None = None
@@ -79,22 +83,55 @@ class VoteDesk:
         """Take over the votes of an imported block, on whatever branch, and judge those that waited for it."""
         effects: list[Effect] = []
         for signed in list_included_votes(block.extrinsics):
-            effects += self.box.add(signed)
+            effects += self._take(signed)
         return effects + self._gossip.on_block(block.hash)
 
     def on_tick(self, now_ms: int) -> list[Effect]:
         """Do the duty on the present head, if not done yet, and repeat what no block has."""
-        return self._do_duty(now_ms) + self._repeat(now_ms)
+        return self._read_chain() + self._do_duty(now_ms) + self._repeat(now_ms)
 
     def choose(self) -> Enclosed:
         """Return what the block after the head may carry."""
         return self.box.choose()
 
+    def _take(self, signed: SignedVote) -> list[Effect]:
+        """Take over a vote whose signature was checked, here or by the runtime."""
+        effects = self._raise_record(signed) if signed.key in self._keys else []
+        return effects + self.box.add(signed)
+
+    def _raise_record(self, signed: SignedVote) -> list[Effect]:
+        """Never vote below what somebody else has signed with a key of ours."""
+        key, seen = signed.key, make_last_vote(signed.vote)
+        try:
+            last = self.book.find_last(key)
+            # SPEC VOT-10: A node that meets a well-signed vote of its own key above the record MUST raise the record to
+            # it before it signs anything.
+            if last is not None and seen.target_height <= last.target_height:
+                return []
+            source_height = seen.source_height if last is None else max(seen.source_height, last.source_height)
+            self.book.save_last(key, LastVote(source_height=source_height, target_height=seen.target_height))
+        except VoteBookUnusable as error:
+            return self._complain(key, str(error))
+        return [Log(level="warn", target="finality", message=say_foreign_vote(key, seen.target_height))]
+
+    def _read_chain(self) -> list[Effect]:
+        """Once: meet the own votes that the stored chain carries, should the record have been lost."""
+        if self._is_chain_read or not self._keys:
+            return []
+        self._is_chain_read = True
+        importer, effects = self._importer, list[Effect]()
+        head, step = importer.head.number, importer.params.finality.checkpoint_blocks
+        first = max(1, importer.final.number - 2 * step, head - CHAIN_READ_MAX)
+        for number in range(first, head + 1):
+            body = importer.chain.get_body(importer.chain.get_hash(number) or b"")
+            for signed in list_included_votes(body or ()):
+                effects += self._take(signed)
+        return effects
+
     def _do_duty(self, now_ms: int) -> list[Effect]:
         importer = self._importer
         head = importer.head
-        keys = self.signer.keys()
-        if self._head_done == head.hash or not keys:
+        if self._head_done == head.hash or not self._keys:
             return []
         self._head_done = head.hash
         # SPEC VOT-04: A node MUST NOT vote on a best chain whose head is older than 20 block targets and a minute.
@@ -106,7 +143,7 @@ class VoteDesk:
         if vote is None:
             return []
         effects: list[Effect] = []
-        for key in keys:
+        for key in self._keys:
             if is_voter(view, key):
                 effects += self._cast(key, vote, now_ms)
         return effects

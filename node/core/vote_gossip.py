@@ -11,6 +11,7 @@ node would pass on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from chain.state_tree import StatePruned
@@ -19,7 +20,7 @@ from network.port import GossipReceived, JudgeGossip, Verdict
 from node.core.branch_states import SideStateMissing
 from node.core.effects import Effect
 from node.core.importer import Importer
-from node.core.vote_box import VoteBox
+from node.core.vote_pool import VotePool
 from runtime.queries import get_validator_sets
 
 HELD_MAX = 256
@@ -32,9 +33,16 @@ Opinion: TypeAlias = Literal["accept", "ignore", "reject", "hold"]
 class VoteGossip:
     """The verdicts on the topic `votes`."""
 
-    def __init__(self, importer: Importer, box: VoteBox) -> None:
+    def __init__(self, importer: Importer, pool: VotePool, take: Callable[[SignedVote], list[Effect]]) -> None:
+        """Begin with nothing held.
+
+        Args:
+            pool: Says what is known, and what there is room for.
+            take: Gets every vote that is accepted.
+        """
         self._importer = importer
-        self._box = box
+        self._pool = pool
+        self._take = take
         self._held: dict[bytes, SignedVote] = {}
         self._voters: dict[bytes, frozenset[bytes]] = {}
 
@@ -61,7 +69,7 @@ class VoteGossip:
         if opinion == "hold":
             return self._hold(message_id, signed)
         effects: list[Effect] = [JudgeGossip(message_id=message_id, verdict=opinion)]
-        return effects + (self._box.add(signed) if opinion == "accept" else [])
+        return effects + (self._take(signed) if opinion == "accept" else [])
 
     def _judge(self, signed: SignedVote) -> Opinion:
         vote, blocks = signed.vote, self._importer.blocks
@@ -72,7 +80,7 @@ class VoteGossip:
             return "reject"
         # SPEC VOT-06: A gossiped vote MUST be ignored, without blame, that is stale, known, or too far ahead.
         horizon = self._importer.head.number + HORIZON_CHECKPOINTS * finality.checkpoint_blocks
-        if not self._importer.final.number < target.height <= horizon or self._box.pool.has(signed.key, vote):
+        if not self._importer.final.number < target.height <= horizon or self._pool.has(signed.key, vote):
             return "ignore"
         if known and blocks.get(target.hash).number != target.height:
             return "reject"
@@ -86,7 +94,7 @@ class VoteGossip:
         return self._judge_signature(signed)
 
     def _judge_signature(self, signed: SignedVote) -> Opinion:
-        if not self._box.pool.has_room(signed):
+        if not self._pool.has_room(signed):
             return "ignore"
         try:
             check_signed_vote(signed)

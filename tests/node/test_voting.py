@@ -357,7 +357,8 @@ def test_vot_08_conflicting_votes_are_sent_on_and_the_evidence_slashes() -> None
     assert len(block.extrinsics) == 3, "time, a vote, evidence"
     sets = get_validator_sets(world.importer.chain.state)
     assert all(voter.key != BOB.public or voter.stake == 0 for voter in (*sets.current, *sets.previous))
-    assert len(world.mine().extrinsics) == 1, "nobody is slashed twice, and the vote is on the chain"
+    assert world.machine.votes.choose().evidence == (), "nobody is slashed twice"
+    assert len(world.mine().extrinsics) == 1, "and the vote is on the chain"
 
 
 def test_a_third_conflicting_vote_goes_nowhere() -> None:
@@ -445,3 +446,46 @@ def make_block(world: World, number: int) -> Block:
     header = chain.get_header(chain.get_hash(number) or b"")
     assert header is not None
     return Block(header=header, extrinsics=chain.get_body(header.hash) or ())
+
+
+# ---- a key that others have, or a record that is lost
+
+
+def test_vot_10_a_lost_record_comes_back_from_the_chain() -> None:
+    world = make_voter("//Alice")
+    mine_to_checkpoint(world)
+    world.mine()
+    book = MemoryVoteBook()
+    again = make_voter("//Alice", store=world.store, book=book)
+    again.now_ms = world.now_ms
+    with listening(again) as effects:
+        again.handle(Tick())
+    assert book.find_last(ALICE.public) == LastVote(source_height=0, target_height=5)
+    assert any("no record of" in effect.message for effect in find(effects, Log))
+    assert list_published(effects) == []
+
+
+def test_vot_10_a_lost_record_comes_back_while_blocks_come_in() -> None:
+    world, book = make_voter("//Alice"), MemoryVoteBook()
+    mine_to_checkpoint(world)
+    world.mine()
+    again = make_voter("//Alice", author=None, book=book)
+    again.now_ms = world.now_ms + 10 * 60_000
+    for number in range(1, 7):
+        again.receive(make_block(world, number))
+    assert book.find_last(ALICE.public) == LastVote(source_height=0, target_height=5)
+
+
+def test_vot_10_a_vote_that_another_machine_signs_with_the_key_is_not_undercut() -> None:
+    book = MemoryVoteBook()
+    world = make_voter("//Alice", book=book)
+    mine_to_checkpoint(world)
+    foreign = make_vote(world, Checkpoint(height=10, hash=b"f" * 32))
+    forged = replace(sign_vote(ALICE, foreign), signature=bytes(64))
+    assert get_verdict(tell(world, forged)) == "reject"
+    assert book.find_last(ALICE.public) == LastVote(source_height=0, target_height=5)
+    effects = tell(world, sign_vote(ALICE, foreign))
+    assert any("another machine" in effect.message for effect in find(effects, Log))
+    assert book.find_last(ALICE.public) == LastVote(source_height=0, target_height=10)
+    assert mine_to_checkpoint(world) == [], "10 would be slashed"
+    assert [vote.vote.target.height for vote in mine_to_checkpoint(world)] == [15]
