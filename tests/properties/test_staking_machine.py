@@ -28,7 +28,7 @@ PARAMS = replace(
     staking=StakingParams(validators_max=2, candidates_max=3, unbonding_blocks=5, evidence_blocks=4),
 )
 names = st.sampled_from(ACCOUNTS)
-amounts = st.sampled_from((0, 1, 100, 150, 200, 300, 900)).map(lambda units: units * UNIT_PLANCK) | st.integers(
+amounts = st.sampled_from((0, 1, 100, 100, 200, 200, 900)).map(lambda units: units * UNIT_PLANCK) | st.integers(
     0, 300 * UNIT_PLANCK
 )
 
@@ -41,7 +41,9 @@ class StakingMachine(RuleBasedStateMachine):
         """Begin with two validators or with none."""
         bonds = dict.fromkeys(("alice", "bob"), 200 * UNIT_PLANCK) if attended else {}
         self.chain = RuntimeChain(PARAMS, dict.fromkeys(ACCOUNTS, 1_000 * UNIT_PLANCK), bonds)
-        self.waiting: list[tuple[str, object, tuple[object, ...]]] = []
+        self.waiting: list[tuple[str, object, tuple[object, ...]]] = [
+            (name, bond, (200 * UNIT_PLANCK,)) for name in ACCOUNTS
+        ]
         self.final_height = self.dynasty = 0
 
     @rule(name=names, amount=amounts, first=st.booleans())
@@ -54,22 +56,27 @@ class StakingMachine(RuleBasedStateMachine):
         """Unbond."""
         self.waiting.append((name, unbond, (amount,)))
 
-    @rule(name=names)
-    def withdraw(self, name: str) -> None:
-        """Withdraw what is ripe."""
-        self.waiting.append((name, withdraw_unbonded, ()))
+    @rule()
+    def withdraw(self) -> None:
+        """Withdraw whatever is ripe."""
+        self.waiting += [(name, withdraw_unbonded, ()) for name in ACCOUNTS]
 
-    @rule(name=names, owner=names)
-    def stand(self, name: str, owner: str) -> None:
+    @rule(name=names, owner=st.none() | names)
+    def stand(self, name: str, owner: str | None) -> None:
         """Stand for the next set, perhaps with the key of somebody else."""
-        self.waiting.append((name, validate, (get_vote_key(owner),)))
+        self.waiting.append((name, validate, (get_vote_key(owner or name),)))
 
     @rule(name=names)
     def leave(self, name: str) -> None:
         """Stand no more."""
         self.waiting.append((name, chill, ()))
 
-    @rule(voters=st.sets(names), offender=st.none() | names, count=st.integers(1, 3), author=names)
+    @rule(
+        voters=st.sets(names) | st.just(set(ACCOUNTS)),
+        offender=st.none() | names,
+        count=st.integers(1, 5),
+        author=names,
+    )
     def mine(self, voters: set[str], offender: str | None, count: int, author: str) -> None:
         """Make blocks of what waits, with the votes that the first of them takes and perhaps evidence."""
         chain = self.chain
