@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from matchstrike.commands.bench_chain import bench_chain
+from matchstrike.commands.bench_network import bench_network
 from matchstrike.commands.bench_vm import bench_vm
 
 
@@ -14,4 +15,5 @@ def bench() -> None:
 
 
 bench.add_command(bench_chain)
+bench.add_command(bench_network)
 bench.add_command(bench_vm)
