@@ -20,8 +20,9 @@ from network.libp2p.multiaddr import InvalidMultiaddr, Multiaddr
 from network.libp2p.node_key import make_node_key
 from network.local_discovery import get_meeting_folder
 from network.port import NetworkCommand, NetworkEvent
+from network.rates import PeerRates, Rate
 from network.service import NetworkService
-from network.settings import NetworkSettings
+from network.settings import NetworkSettings, ServiceLimits
 from node.core.events import SyncStep
 from node.driver import Driver
 from node.log_format import get_logger
@@ -32,6 +33,7 @@ from node.startup import Site, StartFailure
 
 MEMORY_FILE = "peers.msgpack"
 SPARE_OUTBOUND = 16  # for reserved peers that are named later, and feelers
+FAST_LIMITS = ServiceLimits(rates=PeerRates(headers=Rate(per_s=200, burst=2_000)))  # blocks come as fast as asked for
 _log = get_logger("sub-libp2p")
 
 
@@ -80,6 +82,7 @@ def make_network_settings(config: RunConfig, site: Site, genesis: bytes) -> Netw
         allows_private=allows_private,
         meeting_folder=get_meeting_folder(genesis) if discovers and not network.reserved_only else None,
         memory_file=site.folders.network / MEMORY_FILE,
+        limits=FAST_LIMITS if spec.params.work.target_fixed else ServiceLimits(),
     )
 
 
