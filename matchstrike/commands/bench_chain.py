@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from matchstrike.commands.bench_rpc import RpcFigures, measure_submission
+from matchstrike.commands.devnet_failure import tell_devnet_failures
 from matchstrike.commands.session import emit, output_option, run
 from node.import_measure import ImportFigures, measure_import
 from node.state_measure import StateFigures, measure_state_commit
@@ -35,7 +36,8 @@ def bench_chain(accounts: int, transfers: int, blocks: int, submissions: int, ou
             measure_state_commit(Path(name), accounts=accounts),
         ]
         if submissions:
-            figures.append(run(measure_submission(Path(name), submissions)))
+            with tell_devnet_failures():
+                figures.append(run(measure_submission(Path(name), submissions)))
     data: dict[str, Json] = {}
     for record in figures:
         data.update(msgspec.to_builtins(record))

@@ -14,7 +14,7 @@ from chain.era import IMMORTAL
 from chain.extrinsic import SigningContext, encode_extra, make_signed
 from chain.secret_uri import derive_seed
 from matchstrike.commands.failure import CommandFailed
-from matchstrike.commands.node_process import choose_port, start_node
+from matchstrike.devnet.node_process import run_lone_node
 from rpc.api import Json
 from rpc.errors import RpcError
 from wallet.chain_client import ChainClient, open_chain, read_int
@@ -48,19 +48,20 @@ async def measure_submission(folder: Path, count: int) -> RpcFigures:
 
     Raises:
         CommandFailed: the node refused one, or did not include all in time.
+        DevnetFailed: it did not start.
     """
     arguments = ["--dev", "--no-prometheus", "--sealing", str(SEALING_MS), "--pool-limit", str(2 * count)]
-    async with start_node(arguments, rpc_port=choose_port(0), folder=folder) as node:
+    async with run_lone_node(arguments, folder) as node:
         await node.wait_ready(READY_SECONDS)
         async with open_chain(node.url, timeout_s=60) as chain:
             batches = make_batches(chain, count)
-            cpu_started, started = read_cpu_seconds(node.process.pid), perf_counter()
+            cpu_started, started = read_cpu_seconds(node.pid), perf_counter()
             for batch in batches:
                 check_accepted(await chain.rpc.call_batch("author_submitExtrinsic", batch))
             accepted = perf_counter() - started
             await _wait_included(chain, count)
             seconds = perf_counter() - started
-            cpu = read_cpu_seconds(node.process.pid) - cpu_started
+            cpu = read_cpu_seconds(node.pid) - cpu_started
     return RpcFigures(
         rpc_submissions=count,
         rpc_batch=BATCH,

@@ -170,8 +170,11 @@ def _show_lag(lag: FinalityLag) -> None:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
+    """Stop measuring; say so if it had stopped by itself."""
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    [error] = await asyncio.gather(task, return_exceptions=True)
+    if not isinstance(error, asyncio.CancelledError):
+        click.echo(f"the measuring of the lag stopped before the end: {error}", err=True)
 
 
 def _show_next_steps(url: str, join: str) -> None:

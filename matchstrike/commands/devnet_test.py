@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -63,8 +64,10 @@ def _load_script(path: Path) -> Script:
 async def _run(script: Script, plan: DevnetPlan, folder: Path) -> None:
     if script.description:
         click.echo(script.description)
-    async with run_fleet(plan, folder, click.echo) as fleet:
+    async with run_fleet(plan, folder, click.echo) as fleet, asyncio.TaskGroup() as group:
+        faults = group.create_task(fleet.run_faults(click.echo))
         failed = await run_script(script, fleet, _show)
+        faults.cancel()
     if failed is not None:
         raise CommandFailed(f"line {failed.statement.line} did not hold: {failed.statement.text}", FAILED)
     click.echo(f"all {len(script.statements)} statements held")

@@ -100,7 +100,7 @@ async def _keep_running(plan: DevnetPlan, folder: Path) -> None:
 
 async def _show_nodes(fleet: Fleet, display: Display) -> None:
     """Show the nodes for ever; one that ended by itself is told once, and ends the devnet unless the file says not."""
-    told: set[tuple[str, int | None]] = set()
+    told: set[int] = set()
     async with AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(open_line(node)) for node in fleet.nodes.values()]
         while True:
@@ -110,8 +110,8 @@ async def _show_nodes(fleet: Fleet, display: Display) -> None:
                 except DevnetFailed as error:
                     if fleet.plan.tears_down:
                         raise
-                    if (node.name, node.pid) not in told:
-                        told.add((node.name, node.pid))
+                    if node.pid not in told:
+                        told.add(node.pid)
                         display.say(str(error))
             statuses = await asyncio.gather(*(line.read_status() for line in lines))
             display.show(statuses)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from time import monotonic
 
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
 from matchstrike.devnet.network_tables import FaultTable
-from matchstrike.devnet.node_process import NodeProcess
+from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
 from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment
 
 
@@ -26,6 +25,7 @@ class Fleet:
         self.plan = plan
         self.folder = folder
         self.nodes = {node.name: _make_process(plan, node, folder) for node in plan.nodes}
+        self._restarts = {node.name: asyncio.Lock() for node in plan.nodes}
 
     @property
     def first(self) -> NodeProcess:
@@ -89,10 +89,11 @@ class Fleet:
             DevnetFailed: it ended again, or did not answer in time.
         """
         node = self.get(name)
-        await (node.kill() if by_force else node.stop())
-        await asyncio.sleep(after_s)
-        await node.start()
-        await node.wait_ready(self.plan.spawn_timeout_s)
+        async with self._restarts[name]:
+            await (node.kill() if by_force else node.stop())
+            await asyncio.sleep(after_s)
+            await node.start()
+            await node.wait_ready(self.plan.spawn_timeout_s)
 
     async def run_faults(self, say: Callable[[str], None]) -> None:
         """Do to the nodes what the file says, until all of it has happened."""
@@ -147,12 +148,3 @@ def _make_process(plan: DevnetPlan, node: NodePlan, folder: Path) -> NodeProcess
         log_path=folder / f"{node.name}.log",
         env=make_environment(node, os.environ),
     )
-
-
-def cancel_on_termination() -> None:
-    """Have SIGTERM and a closed terminal cancel this task, so that no node is left behind."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
-            loop.add_signal_handler(number, task.cancel)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
+from matchstrike.devnet.ports import RPC_FIRST, PortChooser
 from rpc.client import CallTimeout, Unreachable, connect
 from rpc.errors import RpcError
 
@@ -49,9 +52,9 @@ class NodeProcess:
         return None if self._process is None else self._process.returncode
 
     @property
-    def pid(self) -> int | None:
-        """The process id of the last run."""
-        return None if self._process is None else self._process.pid
+    def pid(self) -> int:
+        """The process id of the last run, 0 before the first."""
+        return 0 if self._process is None else self._process.pid
 
     async def start(self) -> None:
         """Start it; what it says is added to its log.
@@ -155,6 +158,35 @@ class NodeProcess:
         """Send a signal to the node and its workers; each node's session is a process group of its own."""
         if self._process is not None and self._process.returncode is None:
             os.killpg(self._process.pid, number)
+
+
+@asynccontextmanager
+async def run_lone_node(
+    arguments: Sequence[str], folder: Path, *, name: str = "the node"
+) -> AsyncIterator[NodeProcess]:
+    """Run the project's own node on a free port, its log in a folder, until the context ends, by a signal too.
+
+    Raises:
+        DevnetFailed: it cannot be started.
+    """
+    cancel_on_termination()
+    port = PortChooser().choose(RPC_FIRST)
+    command = [sys.executable, "-m", "node.main", *arguments, "--rpc-port", str(port)]
+    node = NodeProcess("the node", command, url=f"ws://127.0.0.1:{port}", log_path=folder / "node.log")
+    await node.start()
+    try:
+        yield node
+    finally:
+        await node.stop()
+
+
+def cancel_on_termination() -> None:
+    """Have SIGTERM and a closed terminal cancel this task, so that no node is left behind."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            loop.add_signal_handler(number, task.cancel)
 
 
 def describe_exit(code: int | None) -> str:

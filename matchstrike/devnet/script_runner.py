@@ -132,7 +132,8 @@ class ScriptRunner:
         match action:
             case Sleep():
                 await asyncio.sleep(action.seconds)
-                self._fleet.check_alive()
+                if self._fleet.plan.tears_down:
+                    self._fleet.check_alive()
             case Pause():
                 self._fleet.get(name).check_alive()
                 self._fleet.get(name).pause()
@@ -151,11 +152,18 @@ class ScriptRunner:
             seen = await self._look(name, check, deadline - monotonic())
             if seen.holds:
                 return seen
-            self._fleet.check_alive()
+            self._check_alive(name)
             if monotonic() >= deadline:
                 log = self._fleet.get(name).read_last_lines(LOG_LINES_SHOWN)
                 return Seen(holds=False, detail=f"{seen.detail}\nthe end of {name}'s log:\n{log}")
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, deadline - monotonic())))
+
+    def _check_alive(self, name: str) -> None:
+        """Refuse to wait for a node that has ended, or for any while another has, unless the network may go on so."""
+        if self._fleet.plan.tears_down:
+            self._fleet.check_alive()
+        else:
+            self._fleet.get(name).check_alive()
 
     async def _look(self, name: str, check: Check, left_s: float) -> Seen:
         if isinstance(check, LogLine | LogCount):

@@ -81,6 +81,7 @@ def test_a_node_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None:
     assert "--sealing is pow, instant or a number" in errors
 
 
+@pytest.mark.slow
 def test_faults_come_when_the_file_says(tmp_path: Path) -> None:
     network = tmp_path / "net.json"
     faults = [{"action": "pause", "after": 0.2, "for": 0.5}, {"action": "kill", "after": 1, "for": 0}]
