@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chain.params import UNIT_PLANCK, Params
 from consensus.ballot import NoBallot, NotVoter, SecondVote, WrongSource, WrongTarget
-from consensus.finality import Checkpoint, Evidence, InvalidVote, SignedVote, Vote, WrongGenesis
+from consensus.finality import Checkpoint, Evidence, InvalidVote, SignedVote, Vote, WrongGenesis, is_slashable
 from runtime.block_execution import decode_call
 from runtime.dispatch import InvariantBroken
 from runtime.executive import AuthorSolution, InvalidExtrinsicInBlock
@@ -276,6 +276,39 @@ def test_fin_22_a_set_that_leaks_away_leaves_an_unattended_chain() -> None:
     assert LEDGERS.find(chain.state, get_key("bob")) is None
     assert get_state(chain)[2] == chain.head.number - 2
     assert chain.get_reserved("bob") == 0
+
+
+def test_fin_22_a_leak_counts_from_what_depth_made_final() -> None:
+    """FIN-22: a chain that was unattended for long does not begin with a leak."""
+    chain = to_height(make_chain(validators={}), 100)
+    chain.add_block(chain.sign("alice", bond, 300 * UNIT_PLANCK))
+    chain.add_block(chain.sign("alice", validate, get_vote_key("alice")))
+    to_height(chain, 110)
+    assert (get_finality(chain.view).is_attended, get_state(chain)) == (True, (0, 0, 107))
+    outcomes = [chain.add_block() for _ in range(35)]
+    leaks = [111 + index for index, outcome in enumerate(outcomes) if get_events(outcome, Leaked)]
+    assert leaks == [140, 145]  # at the end of the ballots on 135 and on 140
+
+
+def test_fin_22_a_partition_that_outlasts_the_leak_ends_with_two_final_chains() -> None:
+    """FIN-22: the known price of going on: nobody broke a rule, and each side leaked the other away."""
+    names = ("alice", "bob", "charlie", "miner")
+    root = to_height(make_chain(validators=dict.fromkeys(names, 300 * UNIT_PLANCK), leak_quotient=32), 5)
+    sides = {("alice", "bob"): root.fork(), ("charlie", "miner"): root.fork()}
+    signed: dict[str, list[Vote]] = {name: [] for name in names}
+    for members, side in sides.items():
+        side.add_block(author=members[0])
+        while get_state(side)[2] == 0:
+            duty = find_vote_duty(side.view, side.head, side.params)
+            if duty is not None and side.head.number % 5 == 0:
+                for name in members:
+                    signed[name].append(duty)
+            side.add_round(*members)
+            assert side.head.number < 200
+    left, right = (get_finality(side.view).finalized for side in sides.values())
+    assert left.height > 5 * (root.params.finality.leak_after_checkpoints + 1)
+    assert left.hash != right.hash
+    assert not any(is_slashable(one, two) for votes in signed.values() for one in votes for two in votes)
 
 
 # ---- evidence
