@@ -12,14 +12,15 @@ from __future__ import annotations
 import msgspec
 
 from chain.header import Header
-from consensus.ballot import Ballot, is_justifying
-from consensus.finality import Evidence, InvalidVote, SignedVote, encode_signed_vote
+from consensus.ballot import Ballot, VoterSets, is_justifying, make_vote
+from consensus.finality import Evidence, SignedVote, Vote, encode_signed_vote
 from network.port import Publish
 from node.core.effects import Effect, Log
 from node.core.importer import Importer
 from node.core.vote_pool import VotePool
 from node.core.voting import Enclosed
 from node.log_lines import say_conflict
+from runtime.pallets.finality import find_next_ballot
 from runtime.queries import get_validator_sets
 from runtime.staking_state import KEY_OWNERS
 from runtime.storage import Overlay
@@ -36,6 +37,20 @@ class _Offence(msgspec.Struct, frozen=True, kw_only=True):
     found_height: int
 
 
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """Which votes the block after a head takes.
+
+    Attributes:
+        wanted: The one vote that it takes, under any voter's key; None where it takes none.
+        voters: Keys that may vote and have not done so on this chain.
+    """
+
+    head_hash: bytes
+    sets: VoterSets
+    wanted: Vote | None
+    voters: frozenset[bytes]
+
+
 class VoteBox:
     """What this node's next block carries beside extrinsics."""
 
@@ -43,6 +58,7 @@ class VoteBox:
         self.pool = VotePool()
         self._importer = importer
         self._offences: dict[bytes, _Offence] = {}
+        self._opening: Opening | None = None
         self._has_news = False
         self._is_urgent = False
 
@@ -67,25 +83,35 @@ class VoteBox:
 
     def choose(self) -> Enclosed:
         """Return the votes and the evidence for the block after the head."""
-        head = self._importer.head
-        height = head.number - head.number % self._importer.params.finality.checkpoint_blocks
-        block_hash = self._importer.chain.get_hash(height)
-        found = () if block_hash is None else self.pool.iterate_target(height, block_hash)
+        wanted = self.get_opening().wanted
+        found = () if wanted is None else self.pool.iterate_target(wanted.target.height, wanted.target.hash)
         votes = tuple(signed for signed in found if self.is_includable(signed))
-        self._forget_old(head)
+        self._forget_old(self._importer.head)
         state = Overlay(self._importer.chain.state)
         open_ones = (item for key, item in self._offences.items() if not _is_slashed(state, key))
         evidence = tuple(offence.evidence for offence in open_ones)
         return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=evidence[-EVIDENCE_CHOSEN_MAX:])
 
     def is_includable(self, signed: SignedVote) -> bool:
-        """Return whether the block after the head may carry a vote."""
-        importer = self._importer
-        try:
-            importer.runtime.check_vote(importer.chain.state, importer.head, signed)
-        except InvalidVote:
-            return False
-        return True
+        """Return whether the block after the head may carry a vote whose signature was checked."""
+        opening = self.get_opening()
+        return signed.vote == opening.wanted and signed.key in opening.voters
+
+    def get_opening(self) -> Opening:
+        """Return which votes the block after the head takes; read from the state once a head."""
+        importer, found = self._importer, self._opening
+        if found is not None and found.head_hash == importer.head.hash:
+            return found
+        view, head, sets = importer.chain.state, importer.head, get_validator_sets(importer.chain.state)
+        ballot = find_next_ballot(Overlay(view), head, importer.params)
+        keys = frozenset(voter.key for voters in (sets.previous, sets.current) for voter in voters)
+        self._opening = Opening(
+            head_hash=head.hash,
+            sets=sets,
+            wanted=None if ballot is None else make_vote(ballot, importer.chain.genesis_hash),
+            voters=keys if ballot is None else keys.difference(ballot.voters),
+        )
+        return self._opening
 
     def is_refresh_due(self, made_ms: int, now_ms: int) -> bool:
         """Return whether a template made then is worth replacing for what it lacks."""
@@ -98,11 +124,10 @@ class VoteBox:
 
     def _completes(self, signed: SignedVote) -> bool:
         """Return whether this vote makes two thirds of both sets, counting those that blocks carry already."""
-        target = signed.vote.target
+        target, sets = signed.vote.target, self.get_opening().sets
         known = self.pool.iterate_target(target.height, target.hash)
         keys = tuple(kept.key for kept in known if kept.vote == signed.vote)
         ballot = Ballot(source=signed.vote.source, target=target, voters=keys)
-        sets = get_validator_sets(self._importer.chain.state)
         was = msgspec.structs.replace(ballot, voters=tuple(key for key in keys if key != signed.key))
         return is_justifying(ballot, sets) and not is_justifying(was, sets)
 

@@ -39,7 +39,7 @@ from node.core.voting import (
     list_included_votes,
 )
 from node.log_lines import say_foreign_vote, say_voted
-from runtime.queries import find_vote_duty, is_voter
+from runtime.queries import find_vote_duty
 
 REPEAT_MS = 5_000
 HEAD_AGE_MS = 60_000
@@ -144,7 +144,7 @@ class VoteDesk:
             return []
         effects: list[Effect] = []
         for key in self._keys:
-            if is_voter(view, key):
+            if key in self.box.get_opening().voters:
                 effects += self._cast(key, vote, now_ms)
         return effects
 
