@@ -20,7 +20,7 @@ from simulations.world import World
 
 NODES = 4
 DEPTH_MAX = 4
-FINALITY_LAG_MAX = 20
+FINALITY_LAG_MAX = 25
 FAULTS_END_MS = 75_000
 LENGTH_MS = 125_000
 
@@ -142,7 +142,7 @@ def end_well(world: World) -> None:
 
 
 BEGINNINGS: tuple[tuple[str, Callable[[int], World], int], ...] = (
-    ("calm", begin_calm, 70_000),
+    ("calm", begin_calm, 90_000),
     ("crashes", begin_crashes, LENGTH_MS),
     ("partitions", begin_partitions, LENGTH_MS),
     ("long-split", begin_long_split, 190_000),
