@@ -35,6 +35,7 @@ EXCHANGE_MS = 75_000
 EXCHANGE_S = 10.0
 ENOUGH_ADDRESSES = 1_000
 SAVE_MS = 120_000
+FIRST_SAVE_MS = 10_000
 LOOK_MS = 2_000
 WITNESSES = 2
 WITNESSES_MAX = 256
@@ -135,7 +136,7 @@ class Outreach:
             self._host.spawn(self._dial(target))
         self._ask_somebody()
         if self._saved_ms == 0:
-            self._saved_ms = now_ms
+            self._saved_ms = now_ms - SAVE_MS + FIRST_SAVE_MS
         if now_ms - self._saved_ms >= SAVE_MS:
             self._saved_ms = now_ms
             self.save()

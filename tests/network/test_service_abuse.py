@@ -268,13 +268,16 @@ def _asked(node: Node, peer: str) -> list[RequestReceived]:
 def test_net_43_the_slowest_reader_gives_way() -> None:
     async def attack(scene: Scene) -> None:
         victim, peer = scene.victim, scene.attacker.peer_id
-        for _ in range(2):
-            await (await scene.open(SYNC)).write_frame(encode_message(GetBodies(hashes=(bytes(32),))))
+        streams = [await scene.open(SYNC) for _ in range(2)]
+        for stream in streams:
+            await stream.write_frame(encode_message(GetBodies(hashes=(bytes(32),))))
         await wait_until(lambda: len(_asked(victim, peer)) == 2)
         for event in _asked(victim, peer):
             answer = Bodies(bodies=((bytes(3_000_000),),))
             victim.service.perform(SendAnswer(peer=peer, request_id=event.request_id, answer=answer))
-        await wait_until(lambda: scene.score >= 5)
+        await wait_until(lambda: streams[0].is_reset)
+        assert scene.score == 5
+        assert not streams[1].is_reset
         assert victim.service.requests.unread_bytes <= 5_000_000
         await scene.check_honest()
 
