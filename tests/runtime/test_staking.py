@@ -261,6 +261,23 @@ def test_stk_09_a_slashed_key_is_nobodys() -> None:
     do(chain, "alice", validate, get_vote_key("another"))
 
 
+def test_a_new_key_votes_two_dynasties_later_and_meanwhile_both_count() -> None:
+    """In the dynasty between, the old key counts in the previous set and the new one in the current."""
+    chain = make_attended()
+    do(chain, "alice", validate, get_vote_key("another"))
+    chain.add_round()
+    keys = {get_vote_key("alice"): "old", get_vote_key("another"): "new"}
+    seen = {}
+    while DYNASTY.get(chain.state).number < 5:
+        sets = get_validator_sets(chain.view)
+        seen[DYNASTY.get(chain.state).number] = tuple(
+            next(keys[voter.key] for voter in voters if voter.account == get_key("alice"))
+            for voters in (sets.previous, sets.current)
+        )
+        chain.add_round("bob", "charlie")
+    assert seen == {1: ("old", "old"), 2: ("old", "old"), 3: ("old", "new"), 4: ("new", "new")}
+
+
 def test_stk_10_the_last_candidate_stays_while_a_set_has_members() -> None:
     """STK-10: before anything came of it, it may leave."""
     chain = make_chain()
