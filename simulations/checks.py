@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chain.ed25519 import public_of
 from consensus.finality import Vote, decode_signed_vote, is_slashable
 from network.port import Publish
 from node.core.effects import Effect, Finalized
@@ -52,6 +53,7 @@ class VoteWatch:
 
     def __init__(self) -> None:
         self.votes: dict[bytes, list[Vote]] = {}
+        self._keys: dict[str, bytes] = {}
 
     def on_effects(self, world: World, name: str, effects: Sequence[Effect]) -> None:
         """Compare each vote that a node publishes with all that its key signed before.
@@ -62,6 +64,8 @@ class VoteWatch:
         for effect in effects:
             if isinstance(effect, Publish) and effect.topic == "votes":
                 signed = decode_signed_vote(effect.data)
+                if signed.key != self._get_key(world, name):  # another's vote, passed on with its conflict
+                    continue
                 earlier = self.votes.setdefault(signed.key, [])
                 for vote in earlier:
                     if is_slashable(vote, signed.vote):
@@ -69,6 +73,12 @@ class VoteWatch:
                         raise Violation(f"{name} signed two votes that get it slashed, for targets {heights}")
                 if signed.vote not in earlier:
                     earlier.append(signed.vote)
+
+    def _get_key(self, world: World, name: str) -> bytes | None:
+        seed = world.hosts[name].plan.vote_seed
+        if seed is not None and name not in self._keys:
+            self._keys[name] = public_of(seed)
+        return self._keys.get(name)
 
 
 def check_agreement(world: World, *, depth_max: int, lag_max: int = 3) -> None:
