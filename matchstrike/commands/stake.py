@@ -24,7 +24,7 @@ from matchstrike.commands.stake_plan import (
     read_vote_key,
 )
 from matchstrike.commands.stake_report import finality, status, validators
-from matchstrike.commands.stake_view import find_bonded, read_block_ms, read_ripening, read_view
+from matchstrike.commands.stake_view import find_bonded, list_node_keys, read_block_ms, read_ripening, read_view
 from matchstrike.commands.submitting import (
     Submission,
     dry_run_option,
@@ -39,6 +39,10 @@ from wallet.chain_client import ChainClient, Receipt, open_chain, read_int
 
 MakePlan = Callable[[ChainClient, bytes], Awaitable[Plan]]
 ALL = "all"
+KEY_NOTE = (
+    "this node does not vote with that key; put the key into the keystore of one node "
+    "(`matchstrike-node key insert --key-type vote`) and restart it"
+)
 
 
 class PartType(click.ParamType[int | None]):
@@ -176,6 +180,9 @@ async def _list_news(chain: ChainClient, who: bytes, receipt: Receipt) -> list[s
             case "Standing":
                 view = await read_view(chain)
                 lines.append(describe_joining(view, await read_block_ms(chain, view)))
+                keys = await list_node_keys(chain)
+                if keys is not None and event.fields["vote_key"] not in {row.key for row in keys}:
+                    lines.append(KEY_NOTE)
             case "Chilled" if event.fields["stash"] == encode_address(who, chain.ss58_prefix):
                 lines.append("does not stand any more; keep the node voting until `stake status` shows no set")
     return lines

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from chain.ss58 import encode_address
+from matchstrike.commands.amounts import format_amount
 from matchstrike.commands.keyring import keys_option, resolve_account
 from matchstrike.commands.session import emit, output_option, run, url_option
 from matchstrike.commands.stake_recent import read_recent
 from matchstrike.commands.stake_text import (
     AccountReport,
+    Show,
     account_to_json,
     account_to_text,
     finality_to_json,
@@ -22,12 +25,13 @@ from matchstrike.commands.stake_text import (
 from matchstrike.commands.stake_view import (
     find_bonded,
     list_keys,
+    list_node_keys,
     read_block_ms,
     read_ripening,
     read_span_ms,
     read_view,
 )
-from wallet.chain_client import open_chain
+from wallet.chain_client import ChainClient, open_chain
 
 CHECKPOINTS_MAX = 50
 checkpoints_option = click.option(
@@ -84,15 +88,16 @@ async def _show_status(public: bytes, checkpoints: int, url: str, output: str) -
             keys=await list_keys(chain, view, address),
             recent=await read_recent(chain, view, checkpoints=checkpoints),
             block_ms=await read_block_ms(chain, view),
+            node_keys=await list_node_keys(chain),
         )
-        emit(account_to_json(view, report), account_to_text(chain, view, report), output)
+        emit(account_to_json(view, report), account_to_text(_make_show(chain), view, report), output)
 
 
 async def _show_validators(checkpoints: int, url: str, output: str) -> None:
     async with open_chain(url) as chain:
         view = await read_view(chain)
         recent = await read_recent(chain, view, checkpoints=checkpoints)
-        emit(validators_to_json(view, recent), validators_to_text(chain, view, recent), output)
+        emit(validators_to_json(view, recent), validators_to_text(_make_show(chain), view, recent), output)
 
 
 async def _show_finality(url: str, output: str) -> None:
@@ -100,3 +105,7 @@ async def _show_finality(url: str, output: str) -> None:
         view = await read_view(chain)
         lag_ms = await read_span_ms(chain, view, view.status.final_height)
         emit(finality_to_json(view, lag_ms), finality_to_text(view, lag_ms), output)
+
+
+def _make_show(chain: ChainClient) -> Show:
+    return partial(format_amount, symbol=chain.token_symbol, decimals=chain.token_decimals)

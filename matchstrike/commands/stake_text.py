@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import msgspec
 
-from matchstrike.commands.amounts import format_amount
 from matchstrike.commands.stake_plan import describe_ripening, find_present_key, format_ms, is_ripe
 from matchstrike.commands.stake_recent import LEGEND, MISSED, VOTED, Recent
-from matchstrike.commands.stake_view import Bonded, Place, Ripening, StakeView, VoterRow, compute_stake
+from matchstrike.commands.stake_view import Bonded, NodeKey, Place, Ripening, StakeView, VoterRow, compute_stake
 from rpc.api import Json
-from wallet.chain_client import ChainClient
+
+Show: TypeAlias = Callable[[int], str]  # an amount of planck as people read it
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         keys: Every vote key it ever gave, and whether it was slashed.
         block_ms: How long a block takes lately.
+        node_keys: What the asked node votes with; None if it does not tell.
     """
 
     address: str
@@ -29,6 +31,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     keys: Mapping[str, bool]
     recent: Recent
     block_ms: int
+    node_keys: tuple[NodeKey, ...] | None
 
     @property
     def active(self) -> int:
@@ -67,8 +70,10 @@ def account_to_json(view: StakeView, report: AccountReport) -> Json:
         ],
         "standing": view.find_candidate(address) is not None,
         "voteKey": None if key is None else "0x" + key.hex(),
+        "nodeHasKey": None if key is None or report.node_keys is None else _find_node_key(report, key) is not None,
         "keys": [{"key": name, "slashed": is_slashed} for name, is_slashed in sorted(report.keys.items())],
         "sets": {name: None if stake is None else str(stake) for name, stake in sets.items()},
+        "setKeys": {name: _find_key(voters, address) for name, voters in _list_sets(view)},
         "dynasty": view.dynasty.number,
         "fromBlock": recent.first,
         "votes": marks,
@@ -78,34 +83,63 @@ def account_to_json(view: StakeView, report: AccountReport) -> Json:
     }
 
 
-def account_to_text(chain: ChainClient, view: StakeView, report: AccountReport) -> str:
+def account_to_text(show: Show, view: StakeView, report: AccountReport) -> str:
     """Return the same for people."""
     key = find_present_key(view, report.address)
     rows = [
         ("account", report.address),
-        ("bonded", f"{_show(chain, report.total)}, of it active {_show(chain, report.active)}"),
-        *((("unbonding"), _describe_part(chain, view, part, report.block_ms)) for part in report.parts),
+        ("bonded", f"{show(report.total)}, of it active {show(report.active)}"),
+        *((("unbonding"), _describe_part(show, view, part, report.block_ms)) for part in report.parts),
         ("stands", "yes, for the next set" if view.find_candidate(report.address) else "no"),
         ("vote key", "none" if key is None else f"0x{key.hex()}"),
-        ("votes in", _describe_sets(chain, view, report.address)),
+        *(("this node", text) for text in _describe_node(report, key)),
+        ("votes in", _describe_sets(show, view, report.address)),
+        *(("also key", text) for text in _list_other_keys(view, report.address, key)),
         *(("slashed key", f"{name} (never to be used again)") for name, bad in sorted(report.keys.items()) if bad),
         ("votes", _describe_votes(report)),
-        ("lately", _describe_money(chain, report)),
+        ("lately", _describe_money(show, report)),
     ]
     return "\n".join(f"{name:<12} {text}" for name, text in rows)
 
 
-def _describe_part(chain: ChainClient, view: StakeView, part: Ripening, block_ms: int) -> str:
-    return f"{_show(chain, part.amount)} {describe_ripening(view, part, block_ms)}"
+def _describe_part(show: Show, view: StakeView, part: Ripening, block_ms: int) -> str:
+    return f"{show(part.amount)} {describe_ripening(view, part, block_ms)}"
 
 
-def _describe_sets(chain: ChainClient, view: StakeView, address: str) -> str:
+def _describe_sets(show: Show, view: StakeView, address: str) -> str:
     parts = []
     for name, voters in _list_sets(view):
         stake = _find_stake(voters, address)
         if stake is not None:
-            parts.append(f"{name} ({_show(chain, stake)}, {_share(stake, compute_stake(voters))} of the set)")
+            parts.append(f"{name} ({show(stake)}, {_share(stake, compute_stake(voters))} of the set)")
     return f"{', '.join(parts) or 'no set'} of dynasty {view.dynasty.number}"
+
+
+def _describe_node(report: AccountReport, key: bytes | None) -> list[str]:
+    """Return what the asked node does with the account's vote key, in at most one line."""
+    if key is None or report.node_keys is None:
+        return []
+    found = _find_node_key(report, key)
+    if found is None:
+        return ["does not vote with this key; the node that has it in its keystore does"]
+    if found.trouble is not None:
+        return [f"DOES NOT VOTE with this key: {found.trouble}"]
+    last = "no vote so far" if found.last_target is None else f"last for checkpoint {found.last_target}"
+    return [f"votes with this key, {last}"]
+
+
+def _find_node_key(report: AccountReport, key: bytes) -> NodeKey | None:
+    return next((row for row in report.node_keys or () if row.key == f"0x{key.hex()}"), None)
+
+
+def _list_other_keys(view: StakeView, address: str, key: bytes | None) -> list[str]:
+    """Return the keys that an account changed and that still count."""
+    names: dict[str, list[str]] = {}
+    for name, voters in _list_sets(view):
+        found = _find_key(voters, address)
+        if found is not None and (key is None or found != f"0x{key.hex()}"):
+            names.setdefault(found, []).append(name)
+    return [f"{found} still counts ({', '.join(sets)} set): keep it in the keystore" for found, sets in names.items()]
 
 
 def _describe_votes(report: AccountReport) -> str:
@@ -118,13 +152,13 @@ def _describe_votes(report: AccountReport) -> str:
     return f"{len(done)} of {len(done) + len(missed)} checkpoints{tail}"
 
 
-def _describe_money(chain: ChainClient, report: AccountReport) -> str:
+def _describe_money(show: Show, report: AccountReport) -> str:
     recent, address = report.recent, report.address
-    parts = [f"votes earned {_show(chain, recent.rewards.get(address, 0))}"]
+    parts = [f"votes earned {show(recent.rewards.get(address, 0))}"]
     if recent.leaked.get(address):
-        parts.append(f"LEAKED {_show(chain, recent.leaked[address])} (absent while nothing became final)")
+        parts.append(f"LEAKED {show(recent.leaked[address])} (absent while nothing became final)")
     if recent.slashed.get(address):
-        parts.append(f"SLASHED {_show(chain, recent.slashed[address])}")
+        parts.append(f"SLASHED {show(recent.slashed[address])}")
     return f"{', '.join(parts)} in blocks {recent.first} to {recent.last}"
 
 
@@ -157,24 +191,22 @@ def validators_to_json(view: StakeView, recent: Recent) -> Json:
     }
 
 
-def validators_to_text(chain: ChainClient, view: StakeView, recent: Recent) -> str:
+def validators_to_text(show: Show, view: StakeView, recent: Recent) -> str:
     """Return the same as a table."""
     everybody, total = list_everybody(view), compute_stake(view.sets.current)
     if not everybody:
         return "nobody validates and nobody stands; `matchstrike stake bond` and `stake validate` begin it"
     count = len(view.sets.current)
-    two_thirds = f", two thirds are {_show(chain, compute_two_thirds(total))}" if total else ""
+    two_thirds = f", two thirds are {show(compute_two_thirds(total))}" if total else ""
     head = f"dynasty {view.dynasty.number} since block {view.dynasty.started_at}: {count} validators with"
-    lines = [f"{head} {_show(chain, total)}{two_thirds}"]
+    lines = [f"{head} {show(total)}{two_thirds}"]
     votes = "votes " + " ".join(str(row.height) for row in recent.rounds)
     rows = [("account", "stake", "share", "part", votes, "vote key")]
     for voter in everybody:
         stake = _find_stake(view.sets.current, voter.account)
         marks = "      " + " ".join(f"{row.get_mark(voter.account):>{len(str(row.height))}}" for row in recent.rounds)
         share = "-" if stake is None else _share(stake, total)
-        rows.append(
-            (voter.account, _show(chain, voter.stake), share, _name_part(view, voter.account), marks, voter.key)
-        )
+        rows.append((voter.account, show(voter.stake), share, _name_part(view, voter.account), marks, voter.key))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     for account, amount, share, part, marks, key in rows:
         lines.append(
@@ -291,9 +323,9 @@ def _find_stake(voters: tuple[VoterRow, ...], address: str) -> int | None:
     return next((voter.stake for voter in voters if voter.account == address), None)
 
 
+def _find_key(voters: tuple[VoterRow, ...], address: str) -> str | None:
+    return next((voter.key for voter in voters if voter.account == address), None)
+
+
 def _share(stake: int, total: int) -> str:
     return f"{100 * stake / total:.1f} %" if total else "-"
-
-
-def _show(chain: ChainClient, planck: int) -> str:
-    return format_amount(planck, chain.token_symbol, chain.token_decimals)

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from rpc.api import Json
-from rpc.errors import RpcError
+from rpc.errors import METHOD_NOT_FOUND, RpcError
 from wallet.chain_client import ChainClient, UnexpectedAnswer, read_hex, read_int, read_object
 
 T = TypeVar("T")
@@ -93,6 +93,19 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     is_slashed: bool
+
+
+class NodeKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A vote key that the asked node votes with.
+
+    Attributes:
+        last_target: The last checkpoint it signed for.
+        trouble: Why it does not vote.
+    """
+
+    key: str
+    last_target: int | None
+    trouble: str | None
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -192,6 +205,17 @@ async def call_each(chain: ChainClient, method: str, params: Sequence[Sequence[J
             return error
 
     return list(await asyncio.gather(*(call(items) for items in params)))
+
+
+async def list_node_keys(chain: ChainClient) -> tuple[NodeKey, ...] | None:
+    """Return the vote keys of the asked node; None from a node that does not tell."""
+    try:
+        answer = read_object(await chain.rpc.call("finality_status"))
+    except RpcError as error:
+        if error.code == METHOD_NOT_FOUND:
+            return None
+        raise
+    return read_record(read_object(answer.get("node")).get("voteKeys"), tuple[NodeKey, ...])
 
 
 async def find_bonded(chain: ChainClient, view: StakeView, account: bytes) -> Bonded | None:

@@ -161,6 +161,7 @@ def check_dave_validates(node: DevNode) -> None:
     free = int(str(look_balance("dave")["free"]))
     done = stake("validate", "--vote-key", encode_address(NODES_KEY), "--from", "dave")
     assert "stands; votes count from dynasty" in done.out
+    assert "keystore" not in done.out, "this node has the key"
     paid = free - int(str(look_balance("dave")["free"]))
     assert 165 * 10**9 < paid < 166 * 10**9, "the price that the dry run told, and the fee"
     dynasty = cast("int", look("status", "dave")["dynasty"])
@@ -187,7 +188,7 @@ def check_eve_joins_with_an_absent_key() -> None:
     stake("bond", str(LEAST), "--from", "eve")
     taken = f"0x{NODES_KEY.hex()}"
     check_refused("validate", "--vote-key", taken, "--from", "eve", words=(f"belongs to {DAVE}", "make a new one"))
-    stake("validate", "--vote-key", key, "--from", "eve")
+    assert "this node does not vote with that key" in stake("validate", "--vote-key", key, "--from", "eve").out
     planned = look("validate", "--from", "eve", "--dry-run")
     assert (planned["args"], planned["spends"]) == ({"vote_key": key}, {}), "the present key, which is paid for"
     dynasty = cast("int", look("status", "eve")["dynasty"])
@@ -200,7 +201,11 @@ def check_eve_joins_with_an_absent_key() -> None:
     text = stake("validators").out
     assert "2 validators with 1,100 MSK, two thirds are 733.333333333334 MSK" in text
     assert [line.split()[0] for line in text.splitlines()[2:4]] == [DAVE, EVE]
-    assert "missed" in stake("status", "eve").out
+    text = stake("status", "eve").out
+    assert "missed" in text
+    assert "this node    does not vote with this key" in text
+    assert "this node    votes with this key, last for checkpoint" in stake("status", "dave").out
+    assert (look("status", "eve")["nodeHasKey"], look("status", "dave")["nodeHasKey"]) == (False, True)
     for _ in range(EVERY):
         assert run_command(*NUDGE).code == 0
         if "90.9 % of the current set's stake" in stake("finality").out:

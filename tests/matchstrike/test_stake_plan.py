@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from matchstrike.commands.stake_plan import (
     ADVICE,
@@ -13,10 +14,17 @@ from matchstrike.commands.stake_plan import (
     is_ripe,
     read_vote_key,
 )
-from matchstrike.commands.stake_recent import Round
-from matchstrike.commands.stake_text import compute_two_thirds, finality_to_text, list_everybody
+from matchstrike.commands.stake_recent import Recent, Round
+from matchstrike.commands.stake_text import (
+    AccountReport,
+    account_to_text,
+    compute_two_thirds,
+    finality_to_text,
+    list_everybody,
+)
 from matchstrike.commands.stake_view import (
     Era,
+    NodeKey,
     OpenBallot,
     Place,
     Rules,
@@ -111,13 +119,32 @@ def test_everybody_is_listed_once_with_the_stake_that_votes() -> None:
         current=(make_voter("aa", 2),),
         next=(make_voter("aa", 1), make_voter("cc", 4)),
     )
-    view = make_view()
-    view = StakeView(
-        **{name: getattr(view, name) for name in view.__struct_fields__ if name not in ("sets", "candidates")},
-        sets=sets,
-        candidates=(make_voter("bb", 5),),
-    )
+    view = replace(make_view(), sets=sets, candidates=(make_voter("bb", 5),))
     assert [(row.account, row.stake) for row in list_everybody(view)] == [("aa", 2), ("bb", 5), ("cc", 4), ("dd", 9)]
+
+
+def test_a_key_that_was_changed_is_told_while_it_still_counts() -> None:
+    """The sets have it for two dynasties more, and an absent key can leak."""
+    view = make_view()
+    report = AccountReport(
+        address="aa",
+        public=bytes(32),
+        bonded=None,
+        parts=(),
+        keys={},
+        recent=Recent(first=1, last=23, rounds=(), rewards={}, leaked={}, slashed={}),
+        block_ms=1000,
+        node_keys=None,
+    )
+    assert "also key" not in account_to_text(str, view, report)
+    assert "this node" not in account_to_text(str, view, report), "a node that does not tell"
+    broken = replace(report, node_keys=(NodeKey(key="0xaa", last_target=None, trouble="the disk is full"),))
+    assert "this node    DOES NOT VOTE with this key: the disk is full" in account_to_text(str, view, broken)
+    new = VoterRow(account="aa", key="0xbb", stake=100)
+    view = replace(view, candidates=(new,), sets=replace(view.sets, next=(new,)))
+    text = account_to_text(str, view, report)
+    assert "vote key     0xbb" in text
+    assert "also key     0xaa still counts (previous, current set): keep it in the keystore" in text
 
 
 def test_two_thirds_are_rounded_up() -> None:
