@@ -23,6 +23,7 @@ GROUPS = {
     "devnet": ("matchstrike.commands.devnet:devnet", "Run a chain on this machine and watch a bounty being paid."),
     "problem": ("matchstrike.commands.problem:problem", "Post, list, watch and cancel problems."),
     "rpc": ("matchstrike.commands.rpc:rpc", "Call any JSON-RPC method of a node."),
+    "sim": ("matchstrike.commands.sim:sim", "Play networks of many nodes with faults, from one seed."),
     "stake": ("matchstrike.commands.stake:stake", "Bond stake, validate, and see what is final."),
     "strike": ("matchstrike.commands.strike:strike", "Re-run any strike by hand."),
     "wallet": ("matchstrike.commands.wallet:wallet", "Keys, balances and transfers."),
