@@ -54,6 +54,14 @@ def test_net_39_boot_nodes_get_at_most_half_and_no_group_two() -> None:
     assert len({name_group(target.address) for target in targets}) == 4
 
 
+def test_net_39_two_of_one_group_are_not_dialled_in_one_turn_either() -> None:
+    dialer, book = make_dialer(out_peers=8)
+    for number in range(40, 48):
+        book.on_success(make_address(number, f"45.1.1.{number}"), "s", 0)
+    assert len(dialer.choose(0, {})) == 1
+    assert dialer.choose(0, {}) == []
+
+
 def test_a_turn_dials_few() -> None:
     dialer, _ = make_dialer(tuple(range(2, 30)), out_peers=16)
     assert len(dialer.choose(0, {})) == DIALS_A_TURN

@@ -16,6 +16,7 @@ import pytest
 from network.libp2p.gossip_wire import GossipMessage, Rpc
 from network.libp2p.host import Host, ProtocolRefused
 from network.libp2p.memory_transport import MemoryNetwork
+from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.stream import Stream, StreamReset
 from network.libp2p.varint import encode_frame, encode_varint
 from network.messages import (
@@ -49,7 +50,7 @@ from tests.network.service_support import (
     run_scene,
     wait_events,
 )
-from tests.network.support import make_host, wait_until
+from tests.network.support import make_host, make_key, wait_until
 
 STEM = "/matchstrike/00010203"
 STATUS, TX, SYNC, PX = (f"{STEM}/{name}/1" for name in ("status", "tx", "sync", "px"))
@@ -438,3 +439,33 @@ def test_net_41_addresses_are_given_once_a_minute_and_lists_that_are_too_long_co
         assert encode_addresses([]) == b"\x90"
 
     run_attack(attack, growth_mib=2)
+
+
+def test_net_38_thousands_of_addresses_of_one_subnet_take_one_bucket() -> None:
+    """60 lists of 32 addresses of one /16: one bucket of 32 places, and the honest address stays."""
+
+    async def attack(scene: Scene) -> None:
+        victim, told = scene.victim, [0]
+        book = victim.service.outreach.book
+        honest = Multiaddr(kind="ip4", host="45.1.1.1", port=1, peer_id=make_key(2).peer_id)
+        book.on_success(honest, "s", 0)
+
+        async def tell(stream: Stream) -> None:
+            async with stream:
+                told[0] += 1
+                hosts = [f"66.6.{told[0] % 256}.{number + told[0] // 256 * 32}" for number in range(32)]
+                names = [Multiaddr(kind="ip4", host=host, port=5, peer_id=make_key(3).peer_id) for host in hosts]
+                await stream.write_frame(encode_addresses(names))
+
+        scene.attacker.set_handler(PX, tell)
+        session = victim.service.sessions[scene.attacker.peer_id]
+        for count in range(60):
+            await victim.service.outreach._exchange(session)
+            assert told[0] == count + 1
+        assert 20 < book.count(is_tried=False) <= 40
+        entry = book.get(honest)
+        assert entry is not None
+        assert entry.is_tried
+        await scene.check_honest()
+
+    run_attack(attack, growth_mib=6)
