@@ -192,7 +192,7 @@ ACTIONS = st.lists(
 
 
 @given(ACTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_vot_02_nothing_signed_across_crashes_is_slashable(actions: list[tuple[str, int]]) -> None:
     life = Life()
     life.live(actions)
