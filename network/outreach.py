@@ -67,7 +67,7 @@ class Outreach:
         self._protocols = protocols
         self._chance = chance
         self._wall_ms = wall_ms
-        self._memory = load_saved_peers(settings.memory_file)
+        self._memory = load_saved_peers(settings.memory_file, chance)
         self._discovery = (
             LocalDiscovery(settings.meeting_folder, host.peer_id) if settings.meeting_folder is not None else None
         )

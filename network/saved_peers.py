@@ -7,8 +7,8 @@ log, and the node begins anew.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
+from random import Random
 from typing import Annotated
 
 import msgspec
@@ -39,9 +39,9 @@ class SavedPeers(msgspec.Struct, frozen=True, kw_only=True):
     bans: tuple[Ban, ...] = ()
 
 
-def load_saved_peers(path: Path | None) -> SavedPeers:
-    """Return what the file holds, or a fresh memory with a new secret."""
-    fresh = SavedPeers(secret=secrets.token_bytes(SECRET_BYTES))
+def load_saved_peers(path: Path | None, chance: Random) -> SavedPeers:
+    """Return what the file holds, or a fresh memory with a new secret, which nobody may guess: give a SystemRandom."""
+    fresh = SavedPeers(secret=chance.randbytes(SECRET_BYTES))
     if path is None or not path.is_file():
         return fresh
     try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from random import Random
+from random import Random, SystemRandom
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -104,7 +104,7 @@ class NetworkService:
         self.counts = ConnectionCounts()
         self.requests = RequestDesk(host, self.door, self._inbox, protocols=self._protocols, limits=self._limits)
         self.outreach = Outreach(
-            host, self.door, settings, protocols=self._protocols, chance=chance or Random(), wall_ms=wall_ms
+            host, self.door, settings, protocols=self._protocols, chance=chance or SystemRandom(), wall_ms=wall_ms
         )
         self.requests.sessions = self.outreach.sessions = self.sessions
         host.set_handler(self._protocols.status, self._read_notices)

@@ -17,7 +17,8 @@ from network.libp2p.node_key import PeerId
 from network.libp2p.noise import CipherState, RecordReader
 from network.libp2p.protocol_error import RemoteProtocolError
 from network.libp2p.stream import Stream
-from network.libp2p.yamux import (
+from network.libp2p.yamux import YamuxLimits, YamuxSession
+from network.libp2p.yamux_event import (
     DataReceived,
     PongReceived,
     StreamDrained,
@@ -26,8 +27,6 @@ from network.libp2p.yamux import (
     StreamWasReset,
     WentAway,
     YamuxEvent,
-    YamuxLimits,
-    YamuxSession,
 )
 
 WRITE_HIGH_BYTES = 65_536
@@ -196,7 +195,7 @@ class Connection(asyncio.Protocol):
         """Grant window for bytes taken."""
         self._buffered -= count
         if self._session is not None and not self.is_closed:
-            self._session.consume(stream, count)
+            self._session.consume(stream, count, self._clock())
             self._plan_flush()
 
     def send_ping(self, now_ms: int) -> None:

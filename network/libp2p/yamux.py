@@ -19,6 +19,16 @@ from collections import deque
 import msgspec
 
 from network.libp2p.protocol_error import BadFrame, ControlFlood, LocalProtocolError, WindowOverrun
+from network.libp2p.yamux_event import (
+    DataReceived,
+    PongReceived,
+    StreamDrained,
+    StreamFinished,
+    StreamOpened,
+    StreamWasReset,
+    WentAway,
+    YamuxEvent,
+)
 from network.libp2p.yamux_frame import (
     ACK,
     DATA,
@@ -44,79 +54,55 @@ class YamuxLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         inbound_streams_max: Streams that the peer may have open.
         window_bytes: What we are ready to hold for each stream; at least yamux's 256 KiB.
+        window_bytes_max: What the window of a stream grows to while its reader empties it quickly.
+        growth_bytes: By how much all windows of the connection may have grown.
+        quick_ms: A reader is quick that empties half a window in this time.
         frame_bytes: Largest piece of one stream sent in its turn.
         control_bytes_max: Answers (pongs, resets, window updates) waiting for a peer that does not read.
     """
 
     inbound_streams_max: int = 64
     window_bytes: int = WINDOW_BYTES
+    window_bytes_max: int = 4_194_304
+    growth_bytes: int = 4_194_304
+    quick_ms: int = 2_000
     frame_bytes: int = 16_384
     control_bytes_max: int = 65_536
-
-
-class StreamOpened(msgspec.Struct, frozen=True):
-    """The peer opened a stream."""
-
-    stream: int
-
-
-class DataReceived(msgspec.Struct, frozen=True):
-    """A stream's next bytes."""
-
-    stream: int
-    data: bytes
-
-
-class StreamFinished(msgspec.Struct, frozen=True):
-    """The peer will send no more on this stream."""
-
-    stream: int
-
-
-class StreamWasReset(msgspec.Struct, frozen=True):
-    """The peer has dropped the stream."""
-
-    stream: int
-
-
-class StreamDrained(msgspec.Struct, frozen=True):
-    """The peer granted more window to a stream."""
-
-    stream: int
-
-
-class PongReceived(msgspec.Struct, frozen=True):
-    """The answer to a ping of ours."""
-
-    value: int
-
-
-class WentAway(msgspec.Struct, frozen=True):
-    """The peer takes no more streams; code 0 is a normal end."""
-
-    code: int
-
-
-YamuxEvent = StreamOpened | DataReceived | StreamFinished | StreamWasReset | StreamDrained | PongReceived | WentAway
 
 
 class _StreamState:
     """One stream's windows, what waits to be sent, and which halves are closed."""
 
-    __slots__ = ("finish_asked", "finished", "pending", "receive_window", "remote_finished", "send_window", "taken")
+    __slots__ = (
+        "finish_asked",
+        "finished",
+        "granted_ms",
+        "pending",
+        "receive_window",
+        "remote_finished",
+        "send_window",
+        "taken",
+        "window",
+    )
 
-    def __init__(self, receive_window: int) -> None:
+    def __init__(self, window: int) -> None:
         self.pending = bytearray()
         self.send_window = WINDOW_BYTES
-        self.receive_window = receive_window
+        self.window = window  # what the peer may send before it waits
+        self.receive_window = window  # what of it is left
         self.taken = 0
+        self.granted_ms: int | None = None
         self.finish_asked = False
         self.finished = False
         self.remote_finished = False
 
 
 class YamuxSession:
-    """One connection's streams: bytes in, events out; bytes to send are fetched with `take_output`."""
+    """One connection's streams: bytes in, events out; bytes to send are fetched with `take_output`.
+
+    Attributes:
+        frames_received: How many the peer has sent.
+    """
 
     def __init__(self, *, is_client: bool, limits: YamuxLimits | None = None) -> None:
         """The client is the end that dialled; its streams have odd numbers."""
@@ -131,7 +117,12 @@ class YamuxSession:
         self._ready: deque[int] = deque()
         self._queued: set[int] = set()
         self._stray_bytes = 0
+        self._growth_left = self._limits.growth_bytes
+        self._body_left = 0
+        self._body = (0, 0)
+        self._body_state: _StreamState | None = None
         self._is_away = False
+        self.frames_received = 0
 
     @property
     def stream_count(self) -> int:
@@ -190,16 +181,29 @@ class YamuxSession:
             self._forget(stream, state)
             self._push_control(WINDOW_UPDATE, RST, stream, 0)
 
-    def consume(self, stream: int, count: int) -> None:
-        """Say that the reader has taken bytes: grants window once half of it is used up."""
+    def consume(self, stream: int, count: int, now_ms: int = 0) -> None:
+        """Say that the reader has taken bytes: grants window once half of it is used up, more to a quick reader."""
         state = self._streams.get(stream)
         if state is None or state.remote_finished:
             return
         state.taken += count
-        if state.taken >= self._limits.window_bytes // 2:
-            state.receive_window += state.taken
-            self._push_control(WINDOW_UPDATE, 0, stream, state.taken)
+        if state.taken >= state.window // 2:
+            grant = state.taken + self._grow(state, now_ms)
+            state.receive_window += grant
+            self._push_control(WINDOW_UPDATE, 0, stream, grant)
             state.taken = 0
+
+    def _grow(self, state: _StreamState, now_ms: int) -> int:
+        """Return by how much a stream's window grows: twofold, if its reader is quick and the connection has room."""
+        # SPEC NET-44: The windows of a connection's streams MUST NOT grow by more than 4 MiB in all, nor any beyond
+        # 4 MiB.
+        last, state.granted_ms = state.granted_ms, now_ms
+        if last is None or now_ms - last > self._limits.quick_ms:
+            return 0
+        growth = max(0, min(state.window, self._limits.window_bytes_max - state.window, self._growth_left))
+        state.window += growth
+        self._growth_left -= growth
+        return growth
 
     def ping(self, value: int) -> None:
         """Ask for a pong with this value."""
@@ -226,7 +230,7 @@ class YamuxSession:
     # -- what the peer sends
 
     def receive(self, data: bytes) -> list[YamuxEvent]:
-        """Return what the bytes mean.
+        """Return what the bytes mean; a frame's data is passed on as it comes, and not kept until the frame is whole.
 
         Raises:
             RemoteProtocolError: BadFrame, WindowOverrun, ControlFlood.
@@ -235,19 +239,23 @@ class YamuxSession:
         buffer += data
         events: list[YamuxEvent] = []
         start, end = 0, len(buffer)
-        while end - start >= HEADER_BYTES:
-            kind, flags, stream, length = decode_header(buffer, start)
-            body = start + HEADER_BYTES
-            if kind == DATA:
-                if not self._admits(stream, flags, length):
-                    raise WindowOverrun(f"{length} bytes on stream {stream}, more than its window")
-                if end - body < length:
+        while True:
+            if self._body_left:
+                size = min(self._body_left, end - start)
+                if size:
+                    self._on_body(bytes(buffer[start : start + size]), events)
+                    start += size
+                if self._body_left:
                     break
-                self._on_data(stream, flags, bytes(buffer[body : body + length]), events)
-                start = body + length
-                continue
-            self._on_control(kind, flags, (stream, length), events)
-            start = body
+            if end - start < HEADER_BYTES:
+                break
+            kind, flags, stream, length = decode_header(buffer, start)
+            start += HEADER_BYTES
+            self.frames_received += 1
+            if kind == DATA:
+                self._on_data(stream, flags, length, events)
+            else:
+                self._on_control(kind, flags, (stream, length), events)
         del buffer[:start]
         if len(self._control) > self._limits.control_bytes_max:
             # SPEC NET-09: Answers that wait for a peer MUST stay below 64 KiB; a peer that exceeds them is
@@ -255,26 +263,39 @@ class YamuxSession:
             raise ControlFlood("the peer asks for answers that it does not read")
         return events
 
-    def _admits(self, stream: int, flags: int, length: int) -> bool:
+    def _on_data(self, stream: int, flags: int, length: int, events: list[YamuxEvent]) -> None:
+        """Take a frame's header: its data must fit into what was granted."""
         # SPEC NET-08: A peer MUST NOT send more on a stream than the window granted to it, nor grant beyond 2^32 - 1.
-        state = self._streams.get(stream)
-        if state is not None:
-            return length <= state.receive_window
-        return length <= (WINDOW_BYTES if flags & SYN else self._stray_bytes)
-
-    def _on_data(self, stream: int, flags: int, data: bytes, events: list[YamuxEvent]) -> None:
         state = self._find(stream, flags, events)
+        if length > (self._stray_bytes if state is None else state.receive_window):
+            raise WindowOverrun(f"{length} bytes on stream {stream}, more than its window")
         if state is None:
-            self._stray_bytes = max(0, self._stray_bytes - len(data))
-            return
-        if len(data) > state.receive_window:
-            raise WindowOverrun(f"{len(data)} bytes on stream {stream}, more than its window")
-        if data:
+            self._stray_bytes -= length
+        elif length:
             if state.remote_finished:
                 raise BadFrame(f"data on stream {stream} behind its end")
-            state.receive_window -= len(data)
-            events.append(DataReceived(stream, data))
-        self._on_end(stream, state, flags, events)
+            state.receive_window -= length
+        self._body, self._body_left, self._body_state = (stream, flags), length, state
+        if not length:
+            self._end_body(events)
+
+    def _on_body(self, piece: bytes, events: list[YamuxEvent]) -> None:
+        stream = self._body[0]
+        self._body_left -= len(piece)
+        if self._is_body_wanted():
+            events.append(DataReceived(stream, piece))
+        if not self._body_left:
+            self._end_body(events)
+
+    def _end_body(self, events: list[YamuxEvent]) -> None:
+        stream, flags = self._body
+        if self._body_state is not None and self._is_body_wanted():
+            self._on_end(stream, self._body_state, flags, events)
+        self._body_state = None
+
+    def _is_body_wanted(self) -> bool:
+        """Is the stream of the frame that is being read still the one it was at the frame's header?"""
+        return self._body_state is not None and self._streams.get(self._body[0]) is self._body_state
 
     def _on_control(self, kind: int, flags: int, body: tuple[int, int], events: list[YamuxEvent]) -> None:
         stream, value = body
@@ -359,6 +380,7 @@ class YamuxSession:
     def _forget(self, stream: int, state: _StreamState, *, is_silent: bool = False) -> None:
         if stream % 2 != self._next % 2:
             self._inbound -= 1
+        self._growth_left += state.window - self._limits.window_bytes
         if not is_silent and not state.remote_finished:
             self._allow_strays(state.receive_window)
 

@@ -19,7 +19,8 @@ from network.libp2p.noise import CipherState, NoiseHandshake, NoiseIdentity, Rec
 from network.libp2p.protobuf import decode_fields, encode_bytes, encode_number
 from network.libp2p.protocol_error import RemoteProtocolError
 from network.libp2p.varint import FrameReader, decode_varint, encode_frame, encode_varint
-from network.libp2p.yamux import DataReceived, YamuxLimits, YamuxSession
+from network.libp2p.yamux import YamuxLimits, YamuxSession
+from network.libp2p.yamux_event import DataReceived
 from network.libp2p.yamux_frame import DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, encode_header
 from network.messages import (
     Bodies,
@@ -180,7 +181,7 @@ def _check_yamux(data: bytes) -> Hashable:
             if isinstance(event, DataReceived):
                 held += len(event.data)
                 if role % 2:
-                    session.consume(event.stream, len(event.data))
+                    session.consume(event.stream, len(event.data), now_ms=held)
                     held -= len(event.data)
         assert session.inbound_count <= 4
         assert session.stream_count <= 6

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 
@@ -110,7 +111,7 @@ def test_what_a_node_knew_and_whom_it_banned_outlive_it(tmp_path: Path) -> None:
                 await turn_clocks({**nodes, **others}, seconds=3)
                 assert get_peers(nodes[1]) == {others[2].peer}
                 nodes[1].service.door.bans.add_points(others[3].peer, None, 100, nodes[1].clock.now_ms)
-            saved = load_saved_peers(file)
+            saved = load_saved_peers(file, SystemRandom())
             assert [address.host for address in saved.anchors] == [make_public(2)]
             assert [entry.is_tried for entry in saved.entries] == [True]
             alone = msgspec.structs.replace(remembers, bootnodes=())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 import pytest
@@ -34,7 +35,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     )
     path = tmp_path / "network" / "peers"
     save_peers(path, saved)
-    assert load_saved_peers(path) == saved
+    assert load_saved_peers(path, SystemRandom()) == saved
     assert [item.name for item in path.parent.iterdir()] == ["peers"]
 
 
@@ -46,17 +47,17 @@ def test_a_damaged_file_is_left_behind_with_a_line_in_the_log(tmp_path: Path, da
     path = tmp_path / "peers"
     path.write_bytes(data)
     with capture_logs() as lines:
-        fresh = load_saved_peers(path)
+        fresh = load_saved_peers(path, SystemRandom())
     assert (fresh.entries, fresh.bans, len(fresh.secret)) == ((), (), 32)
     assert [line["log_level"] for line in lines] == ["warning"]
-    assert load_saved_peers(None).secret != fresh.secret
+    assert load_saved_peers(None, SystemRandom()).secret != fresh.secret
 
 
 def test_addresses_in_the_file_that_are_none_are_dropped(tmp_path: Path) -> None:
     bad = Multiaddr(kind="ip4", host="nonsense", port=5, peer_id=make_key(1).peer_id)
     entries = tuple(BookEntry(address=address, source="s", learned_ms=3) for address in (bad, ADDRESS))
     save_peers(tmp_path / "peers", SavedPeers(secret=bytes(32), entries=entries, anchors=(bad,)))
-    loaded = load_saved_peers(tmp_path / "peers")
+    loaded = load_saved_peers(tmp_path / "peers", SystemRandom())
     assert [entry.address for entry in loaded.entries] == [ADDRESS]
     assert loaded.anchors == ()
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from network.libp2p.protocol_error import BadFrame, ControlFlood, LocalProtocolError, RemoteProtocolError, WindowOverrun
-from network.libp2p.yamux import (
+from network.libp2p.yamux import YamuxLimits, YamuxSession
+from network.libp2p.yamux_event import (
     DataReceived,
     PongReceived,
     StreamFinished,
     StreamOpened,
     StreamWasReset,
     WentAway,
-    YamuxLimits,
-    YamuxSession,
 )
 from network.libp2p.yamux_frame import ACK, DATA, FIN, PING, RST, SYN, WINDOW_BYTES, WINDOW_UPDATE, encode_header
 
@@ -46,7 +46,8 @@ def test_a_stream_carries_bytes_both_ways_and_ends() -> None:
 
 
 def test_a_sender_stops_at_the_window_and_goes_on_when_the_reader_has_read() -> None:
-    client, server = _make_pair()
+    limits = YamuxLimits(window_bytes_max=WINDOW_BYTES)
+    client, server = YamuxSession(is_client=True), YamuxSession(is_client=False, limits=limits)
     stream = client.open_stream()
     client.send(stream, bytes(3 * WINDOW_BYTES))
     received = 0
@@ -57,6 +58,85 @@ def test_a_sender_stops_at_the_window_and_goes_on_when_the_reader_has_read() -> 
         received += data
         server.consume(1, data)
         _pass(server, client)
+
+
+def _send_over_a_long_way(limits: YamuxLimits, size: int, delay_ms: int) -> int:
+    """Return after how many milliseconds the reader, who reads at once, has everything."""
+    client, server = YamuxSession(is_client=True), YamuxSession(is_client=False, limits=limits)
+    stream = client.open_stream()
+    client.send(stream, bytes(size))
+    to_server, to_client, received = deque[tuple[int, bytes]](), deque[tuple[int, bytes]](), 0
+    for now in range(0, 1_000_000, 5):
+        while to_server and to_server[0][0] <= now:
+            for event in server.receive(to_server.popleft()[1]):
+                if isinstance(event, DataReceived):
+                    received += len(event.data)
+                    server.consume(stream, len(event.data), now)
+        while to_client and to_client[0][0] <= now:
+            client.receive(to_client.popleft()[1])
+        if received == size:
+            return now
+        to_server.append((now + delay_ms, client.take_output(ALL)))
+        to_client.append((now + delay_ms, server.take_output(ALL)))
+    raise AssertionError("the transfer stands still")
+
+
+def test_net_44_a_window_grows_for_a_quick_reader_far_away() -> None:
+    """8 MiB at 100 ms there and back: 32 windows of 256 KiB take as many round trips, growing ones seven."""
+    fixed = YamuxLimits(window_bytes_max=WINDOW_BYTES)
+    assert 3_000 < _send_over_a_long_way(fixed, 8 << 20, 50) < 3_500
+    assert _send_over_a_long_way(YamuxLimits(), 8 << 20, 50) <= 800
+    assert _send_over_a_long_way(YamuxLimits(), 300_000, 50) <= 150
+
+
+def test_net_44_windows_grow_within_what_the_connection_has_for_them() -> None:
+    limits = YamuxLimits(window_bytes_max=4 * WINDOW_BYTES, growth_bytes=4 * WINDOW_BYTES)
+    client, server = YamuxSession(is_client=True), YamuxSession(is_client=False, limits=limits)
+    streams = [client.open_stream() for _ in range(3)]
+    server.receive(client.take_output(ALL))
+
+    def pass_window(stream: int, now_ms: int) -> int:
+        """Send what the window allows, read it all, and return how much it was."""
+        events = server.receive(client.take_output(ALL))
+        count = sum(len(event.data) for event in events if isinstance(event, DataReceived))
+        server.consume(stream, count, now_ms)
+        client.receive(server.take_output(ALL))
+        return count
+
+    def measure_window(stream: int) -> int:
+        """Send bulk to a quick reader; return how many windows passed at once in the end."""
+        client.send(stream, bytes(40 * WINDOW_BYTES))
+        counts = [pass_window(stream, turn) for turn in range(6)]
+        while client.get_pending_bytes(stream):
+            pass_window(stream, 6)
+        return counts[-1] // WINDOW_BYTES
+
+    assert [measure_window(stream) for stream in streams] == [4, 2, 1]
+    server.reset(streams[0])
+    assert measure_window(streams[2]) == 4
+
+
+def test_net_44_a_slow_reader_keeps_the_window_it_began_with() -> None:
+    client, server = _make_pair()
+    stream = client.open_stream()
+    client.send(stream, bytes(20 * WINDOW_BYTES))
+    for turn in range(15):
+        data = sum(len(event.data) for event in _pass(client, server) if isinstance(event, DataReceived))
+        assert data <= WINDOW_BYTES
+        server.consume(stream, data, turn * 3_000)
+        _pass(server, client)
+
+
+def test_a_frame_as_large_as_the_window_is_not_kept_until_it_is_whole() -> None:
+    """Go's and JavaScript's frames may be; what has come of one is passed on at once."""
+    server = YamuxSession(is_client=False)
+    server.receive(encode_header(DATA, SYN | FIN, 1, WINDOW_BYTES))
+    got = 0
+    for _ in range(4):
+        events = server.receive(bytes(WINDOW_BYTES // 4))
+        got += sum(len(event.data) for event in events if isinstance(event, DataReceived))
+        assert (got == WINDOW_BYTES) == (StreamFinished(1) in events)
+    assert got == WINDOW_BYTES
 
 
 def test_a_small_message_does_not_wait_for_bulk() -> None:
