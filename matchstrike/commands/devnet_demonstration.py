@@ -55,7 +55,7 @@ async def run_demonstration(plan: DevnetPlan, folder: Path, shown: Demonstration
         if shown.is_once:
             click.echo("\nThe nodes end here. Without --once they keep running, to try more.")
             return
-        _show_next_steps(fleet.first.url, make_join_command(plan, folder, name="eve"))
+        _show_next_steps(fleet.first.url, make_join_command(fleet.plan, folder, name="eve"))
         click.echo("The nodes keep running; Ctrl-C stops them.")
         while True:
             fleet.check_alive()

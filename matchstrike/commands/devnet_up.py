@@ -90,7 +90,7 @@ def prepare_devnet(network: Path, base_path: Path | None, rpc_port: int | None) 
 
 async def _keep_running(plan: DevnetPlan, folder: Path) -> None:
     async with run_fleet(plan, folder, click.echo) as fleet:
-        click.echo(f"Another node joins with\n  {make_join_command(plan, folder, name='joiner')}")
+        click.echo(f"Another node joins with\n  {make_join_command(fleet.plan, folder, name='joiner')}")
         click.echo("All nodes answer; Ctrl-C stops them.")
         with open_display() as display:
             async with asyncio.TaskGroup() as group:

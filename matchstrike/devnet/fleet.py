@@ -13,9 +13,13 @@ from pathlib import Path
 from time import monotonic
 
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
+from matchstrike.devnet.folder import save_plan
 from matchstrike.devnet.network_tables import FaultTable
 from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
-from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment
+from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment, move_ports
+
+PORT_TRIES = 3
+PORT_TAKEN = "in use"  # as the system words it
 
 
 class Fleet:
@@ -65,13 +69,37 @@ class Fleet:
         """
         deadline = monotonic() + self.plan.timeout_s
         for planned in self.plan.nodes:
-            node, begin = self.nodes[planned.name], monotonic()
-            left = deadline - begin
+            begin = monotonic()
+            await self._start_node(planned.name, deadline)
+            node = self.nodes[planned.name]
+            say(f"{node.name:<10} {node.url}   (log: {node.log_path}; answered after {monotonic() - begin:.1f} s)")
+
+    async def _start_node(self, name: str, deadline: float) -> None:
+        """Start a node, on other ports if somebody took its own since they were chosen."""
+        for tries_left in reversed(range(PORT_TRIES)):
+            left = deadline - monotonic()
             if left <= 0:
                 raise DevnetTimeout(f"the nodes did not all answer within {self.plan.timeout_s:g} s")
+            node = self.nodes[name]
             await node.start()
-            await node.wait_ready(min(left, self.plan.spawn_timeout_s))
-            say(f"{planned.name:<10} {node.url}   (log: {node.log_path}; answered after {monotonic() - begin:.1f} s)")
+            try:
+                await node.wait_ready(min(left, self.plan.spawn_timeout_s))
+                return
+            except DevnetFailed:
+                if tries_left == 0 or node.state != "dead" or not self._move(name):
+                    raise
+
+    def _move(self, name: str) -> bool:
+        """Give a node other ports if it ended for want of one; return whether that was it."""
+        planned = next(node for node in self.plan.nodes if node.name == name)
+        if planned.keeps_ports or PORT_TAKEN not in self.nodes[name].read_last_lines():
+            return False
+        self.plan = move_ports(self.plan, name)
+        save_plan(self.plan, self.folder)
+        for node in self.plan.nodes:  # those to come are told of the new address
+            if node.name == name or self.nodes[node.name].pid == 0:
+                self.nodes[node.name] = _make_process(self.plan, node, self.folder)
+        return True
 
     async def stop(self) -> None:
         """Stop all nodes."""

@@ -39,6 +39,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         secret: The node's key as hex. It follows from the name and protects nothing.
+        keeps_ports: The file names some of its ports, so they are not changed.
         bootnodes: Addresses beside those of the devnet itself.
     """
 
@@ -49,6 +50,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     is_bootnode: bool
     secret: str
     ports: Ports
+    keeps_ports: bool = False
     env: dict[str, str] = {}
     bootnodes: tuple[str, ...] = ()
     faults: tuple[FaultTable, ...] = ()
@@ -122,6 +124,7 @@ def _plan_node(node: NetworkNode, chooser: PortChooser, rpc_port: int, *, networ
         is_bootnode=node.is_bootnode or (is_first and network.has_bootnode),
         secret=derive_node_secret(node.name).hex(),
         ports=ports,
+        keeps_ports=any((node.rpc_port, node.prometheus_port, node.p2p_port)),
         env=node.env,
         bootnodes=(*network.bootnodes, *node.bootnodes),
         faults=node.faults,
@@ -137,13 +140,27 @@ def renew_ports(plan: DevnetPlan, *, rpc_port: int | None = None) -> DevnetPlan:
     chooser = PortChooser()
     nodes = []
     for index, node in enumerate(plan.nodes):
-        ports = Ports(
-            rpc=chooser.choose(rpc_port if rpc_port and index == 0 else node.ports.rpc),
-            prometheus=chooser.choose(node.ports.prometheus),
-            p2p=chooser.choose(node.ports.p2p),
-        )
-        nodes.append(msgspec.structs.replace(node, ports=ports))
+        first = rpc_port if index == 0 else None
+        nodes.append(node if node.keeps_ports else _move_node(node, chooser, rpc_port=first))
     return msgspec.structs.replace(plan, nodes=tuple(nodes))
+
+
+def move_ports(plan: DevnetPlan, name: str) -> DevnetPlan:
+    """Return the plan with other ports for one node where somebody else has taken its own."""
+    chooser = PortChooser(
+        port for node in plan.nodes if node.name != name for port in msgspec.structs.astuple(node.ports)
+    )
+    nodes = tuple(_move_node(node, chooser) if node.name == name else node for node in plan.nodes)
+    return msgspec.structs.replace(plan, nodes=nodes)
+
+
+def _move_node(node: NodePlan, chooser: PortChooser, *, rpc_port: int | None = None) -> NodePlan:
+    ports = Ports(
+        rpc=chooser.choose(rpc_port or node.ports.rpc),
+        prometheus=chooser.choose(node.ports.prometheus),
+        p2p=chooser.choose(node.ports.p2p),
+    )
+    return msgspec.structs.replace(node, ports=ports)
 
 
 def derive_node_secret(name: str) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from matchstrike.devnet.fleet import run_fleet
+from matchstrike.devnet.folder import begin_devnet, load_network, resume_devnet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SEALING = EXAMPLES / "sealing.toml"
@@ -69,6 +74,23 @@ def test_a_node_that_dies_is_told_with_its_log_and_ends_the_devnet(tmp_path: Pat
     assert devnet.returncode == 1
     assert "error: alice ended with signal SIGKILL:" in errors
     assert "Imported #1 " in errors
+
+
+def test_a_node_whose_port_was_taken_meanwhile_starts_on_another(tmp_path: Path) -> None:
+    """The port is free when it is chosen, and taken when the node starts."""
+
+    async def run() -> None:
+        plan = begin_devnet(load_network(SEALING), tmp_path, name="x", beside=EXAMPLES)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", plan.nodes[0].ports.p2p))
+            taken.listen()
+            async with run_fleet(plan, tmp_path, print) as fleet:
+                assert fleet.plan.nodes[0].ports.p2p != plan.nodes[0].ports.p2p
+                assert fleet.plan.nodes[0].ports.rpc == plan.nodes[0].ports.rpc
+                assert await fleet.first.answers()
+        assert resume_devnet(tmp_path).nodes[0].ports.p2p == fleet.plan.nodes[0].ports.p2p
+
+    asyncio.run(run())
 
 
 def test_a_node_that_cannot_start_is_told_with_its_log(tmp_path: Path) -> None:
