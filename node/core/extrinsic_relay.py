@@ -196,7 +196,7 @@ class ExtrinsicRelay:
             item = blake2b_256(raw)
             if item not in missing:
                 self._outbox.punish(ask.peer, 5, "sent an extrinsic that was not asked for")
-                continue
+                break
             del missing[item]
             self._forget(item)
             self._arrived.append(Arrival(peer=ask.peer, hash=item, raw=raw))

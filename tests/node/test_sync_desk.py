@@ -318,3 +318,29 @@ def test_syn_19_braggarts_do_not_stop_a_miner() -> None:
         say(world, peer, best_number=1_000_000, best_hash=bytes(32), work=b"\xff" * 20)
     assert world.machine.peers.sync_status.is_major
     assert [world.mine().header.number for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_claim_of_one_block_more_is_left_to_gossip_for_a_while() -> None:
+    world = World(author=None)
+    connect(world, "a")
+    claim = {"best_number": 1, "best_hash": bytes(32), "work": b"\xff" * 20}
+    assert find(say(world, "a", **claim), SendRequest) == []
+    assert find(world.handle(Tick(), later_ms=1_400), SendRequest) == []
+    assert len(find(world.handle(Tick(), later_ms=100), SendRequest)) == 1
+
+
+def test_a_block_of_the_row_that_came_another_way_is_not_fetched_again() -> None:
+    miner, late = World(), World(author=None)
+    blocks = [miner.mine() for _ in range(6)]
+    late.now_ms = miner.now_ms
+    connect(late, "a", "b")
+    [request] = find(say(late, "a", best_number=6, best_hash=blocks[5].hash, work=b"\xff" * 20), SendRequest)
+    headers = Headers(headers=tuple(encode_header(block.header) for block in blocks))
+    [bodies] = find(late.handle(AnswerReceived(peer="a", request_id=request.request_id, answer=headers)), SendRequest)
+    assert len(bodies.request.hashes) == 6
+    late.receive(blocks[0])
+    late.receive(blocks[1])
+    say(late, "b", best_number=6, best_hash=blocks[5].hash, work=b"\xff" * 20)
+    refused = RequestFailed(peer="a", request_id=bodies.request_id, failure="refused")
+    [again] = find(late.handle(refused), SendRequest)
+    assert (again.peer, again.request) == ("b", GetBodies(hashes=tuple(block.hash for block in blocks[2:])))

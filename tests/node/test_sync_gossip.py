@@ -18,6 +18,7 @@ from network.port import (
     AnswerReceived,
     GossipReceived,
     JudgeGossip,
+    NoticeReceived,
     PeerConnected,
     Publish,
     Punish,
@@ -35,6 +36,7 @@ from node.core.peer_table import PeerState
 from node.core.seal_book import SealBook
 from node.core.token_bucket import TokenBucket
 from tests.node.network_pump import Net
+from tests.node.test_sync_desk import make_status
 from tests.node.world import ALICE, BEGIN_MS, BOB, World, find, with_seal, with_work
 
 
@@ -155,6 +157,24 @@ def test_syn_08_a_body_that_does_not_come_is_asked_of_another_peer() -> None:
     assert [item.peer for item in find(effects, SendRequest)] in ([], ["keeper"])
     net.run(2_000)
     assert other.head.hash == block.hash
+
+
+def test_syn_08_others_are_asked_at_once_when_one_fails_and_beside_one_that_is_slow() -> None:
+    miner, other = World(), World(author=None)
+    connect(other, "a", "b", "c")
+    block = miner.mine()
+    other.now_ms = miner.now_ms
+    for peer, best_hash in (("b", bytes(32)), ("c", block.hash)):
+        status = make_status(other, best_number=1, best_hash=best_hash)
+        other.handle(NoticeReceived(peer=peer, notice=status))
+    [first] = find(gossip(other, "a", block), SendRequest)
+    assert find(other.handle(Tick(), later_ms=400), SendRequest) == []
+    [beside] = find(other.handle(Tick(), later_ms=100), SendRequest)
+    assert (first.peer, beside.peer) == ("a", "c"), "c says that it has this block"
+    for request in (first, beside):
+        failed = RequestFailed(peer=request.peer, request_id=request.request_id, failure="refused")
+        effects = other.handle(failed)
+    assert [item.peer for item in find(effects, SendRequest)] == ["b"]
 
 
 def test_a_body_that_is_awaited_here_too_is_answered_when_it_came() -> None:

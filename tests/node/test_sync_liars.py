@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chain.store import MemoryStore
+from node.core.effects import BlockRefused
 from tests.node.liars import (
     Change,
     Liar,
@@ -116,6 +117,8 @@ def test_syn_12_a_chain_of_forged_seals_is_refused_at_its_first_block(stored: Me
     assert net.world("new").head.number == 0
     assert net.score("new", "forger") >= 100
     assert ("new", "forger") not in net.links
+    refused = [effect for name, effect in net.history if name == "new" and isinstance(effect, BlockRefused)]
+    assert len(refused) == 1
     net.connect("new", "honest0")
     net.run_until(lambda: is_done(net), limit_ms=10_000)
 
@@ -133,3 +136,26 @@ def test_syn_13_a_peer_with_another_final_block_is_disconnected_without_punishme
     assert ("ours", "other") not in net.links
     assert net.scores == {}
     assert net.world("ours").head.number == BLOCKS
+
+
+def test_a_longer_chain_that_nobody_can_have_gives_way_to_one_that_is_there(stored: MemoryStore) -> None:
+    other = World(author=BOB.public)
+    for _ in range(BLOCKS + 20):
+        other.mine()
+    net = make_net(stored)
+    net.now_ms = other.now_ms
+    net.add("liar", Liar(other, withhold_bodies))
+    net.disconnect("new", "honest0")
+    net.connect("new", "liar")
+    net.run(400)
+    assert net.world("new").machine.peers.sync.row is not None
+    net.connect("new", "honest0")
+    assert net.run_until(lambda: is_done(net), limit_ms=30_000) <= 8_000
+
+
+def test_headers_are_asked_of_a_second_peer_when_the_first_takes_its_time(stored: MemoryStore) -> None:
+    net = make_net(stored, brag(stay_silent), honest=0)
+    net.run(300)
+    net.add("honest0", World(author=None, store=copy(stored)))
+    net.connect("new", "honest0")
+    assert net.run_until(lambda: is_done(net), limit_ms=30_000) <= 4_500

@@ -166,3 +166,14 @@ def test_a_peer_gets_the_extrinsics_that_the_pool_still_has() -> None:
     request = GetExtrinsics(hashes=(bytes(32), blake2b_256(raw)))
     [answer] = find(world.handle(RequestReceived(peer="a", request_id=3, request=request)), SendAnswer)
     assert answer.answer == Extrinsics(extrinsics=(raw,))
+
+
+def test_what_an_answer_lacks_is_asked_of_another_peer() -> None:
+    world = make_world("a", "b")
+    raws = [world.transfer(ALICE, BOB, 10**12, nonce) for nonce in range(2)]
+    hashes = tuple(map(blake2b_256, raws))
+    [request] = find(offer(world, "a", *hashes), SendRequest)
+    offer(world, "b", *hashes)
+    [again] = find(send(world, request, raws[0]), SendRequest)
+    assert (again.peer, again.request) == ("b", GetExtrinsics(hashes=(hashes[1],)))
+    assert len(find(send(world, again, raws[1]), ExtrinsicAccepted)) == 1
