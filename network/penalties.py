@@ -12,7 +12,7 @@ BAN_POINTS = 100
 BROKEN_RULE = 100  # frames, sizes, negotiations: no correct implementation sends them
 GARBAGE = 25  # what does not decode
 UNASKED = 5  # an answer to another question
-LATE = 5  # no answer in time, or nobody reads ours
+LATE = 5  # does not read our answers
 EXCESS = 1  # a message above the rate
 
 

@@ -89,8 +89,7 @@ class RequestDesk:
             failure = "bad"
             self._door.punish(session.peer, get_fault_points(error), str(error))
         except TimeoutError:
-            failure = "timeout"
-            self._door.punish(session.peer, LATE, "answers late")
+            failure = "timeout"  # what that costs the core decides, which set the time
         except ProtocolRefused:
             failure = "refused"
         except OSError:

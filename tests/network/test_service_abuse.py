@@ -10,8 +10,10 @@ import contextlib
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
+from structlog.testing import capture_logs
 
 from network.libp2p.gossip_wire import GossipMessage, Rpc
 from network.libp2p.host import Host, ProtocolRefused
@@ -128,7 +130,7 @@ async def open_scene(**options: object) -> AsyncIterator[Scene]:
 
 
 def run_attack(attack: Callable[[Scene], Awaitable[None]], *, growth_mib: float, **options: object) -> None:
-    """Run an attack and measure how much memory was held at its height."""
+    """Run an attack; measure how much memory was held at its height, and see that nothing was taken for a bug."""
 
     async def scene() -> None:
         async with open_scene(**options) as opened:
@@ -140,7 +142,9 @@ def run_attack(attack: Callable[[Scene], Awaitable[None]], *, growth_mib: float,
                 tracemalloc.stop()
             assert peak < growth_mib * MIB, f"{peak / MIB:.1f} MiB"
 
-    run_scene(scene)
+    with capture_logs() as lines:
+        run_scene(scene)
+    assert not [line for line in lines if line["log_level"] == "error"]
 
 
 async def _write_all(stream: Stream, data: bytes, count: int) -> None:
@@ -178,6 +182,33 @@ def test_garbage_bans_after_four_times_and_broken_frames_at_once(protocol: str, 
         assert not scene.victim.list_events(AnswerReceived)
 
     run_attack(attack, growth_mib=2)
+
+
+def test_random_bytes_on_every_protocol_are_refused_and_nothing_else() -> None:
+    """500 streams of seeded junk; the attacker's score and bans are wiped after each."""
+    chance = Random(20)
+
+    async def attack(scene: Scene) -> None:
+        door = scene.victim.service.door
+        for number in range(500):
+            if number % 50 == 0:
+                door.remove_peer(scene.attacker.peer_id)
+                door.add_peer(scene.attacker.peer_id)
+            data = chance.randbytes(chance.choice((1, 3, 40, 3_000)))
+            with contextlib.suppress(ConnectionError):
+                stream = await scene.open(chance.choice((STATUS, TX, SYNC, PX)))
+                await stream.write(encode_frame(data) if chance.random() < 0.7 else data)
+                stream.close_write()
+            for _ in range(4):
+                await asyncio.sleep(0)
+            door.bans._scores.clear()
+            if scene.is_banned:
+                door.bans._bans.clear()
+                await wait_until(lambda: len(scene.attacker.peers) == 0)
+                await scene.attacker.dial(scene.victim.address)
+        await scene.check_honest()
+
+    run_attack(attack, growth_mib=6)
 
 
 def test_net_29_streams_of_protocols_that_nobody_speaks_are_counted() -> None:
