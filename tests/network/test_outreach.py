@@ -15,7 +15,7 @@ from network.libp2p.memory_transport import MemoryNetwork
 from network.libp2p.multiaddr import Multiaddr
 from network.messages import GetHeaders
 from network.outreach import EXCHANGE_MS
-from network.port import PeerConnected, PeerGone, SendRequest
+from network.port import GossipReceived, JudgeGossip, PeerConnected, PeerGone, Publish, SendRequest
 from network.saved_peers import load_saved_peers
 from network.settings import NetworkSettings
 from tests.network.service_support import GENESIS, Node, connect, make_service, make_settings, run_scene
@@ -231,3 +231,40 @@ def test_answers_that_we_asked_for_are_not_counted_as_a_flood() -> None:
             assert 1_500_000 < session.take_unsolicited() < 2_000_000
 
     run_scene(scene)
+
+
+def test_a_network_outlives_its_boot_node_and_gossip_reaches_everybody() -> None:
+    """Eight nodes that look for three connections each; the boot node leaves, then another one joins by a neighbour."""
+
+    async def scene() -> None:
+        network = MemoryNetwork()
+        rest = make_settings(allows_private=False, bootnodes=(get_address(1),), out_peers=3)
+        async with run_world(dict.fromkeys(range(2, 9), rest), network) as nodes:
+            async with run_world({1: make_settings(allows_private=False, out_peers=3)}, network) as boot:
+                await turn_clocks({**nodes, **boot}, seconds=160, step_ms=2_000)
+            await turn_clocks(nodes, seconds=60, step_ms=2_000)
+            late = make_settings(allows_private=False, bootnodes=(get_address(5),), out_peers=3)
+            async with run_world({9: late}, network) as newcomer:
+                nodes[9] = newcomer[9]
+                await turn_clocks(nodes, seconds=60, step_ms=2_000)
+                assert all(len(get_peers(node)) >= 2 for node in nodes.values())
+                for node in nodes.values():
+                    node.service.host.gossip.beat_now()
+                await _spread(nodes, b"a header")
+
+    run_scene(scene)
+
+
+async def _spread(nodes: dict[int, Node], data: bytes) -> None:
+    """Publish at the newcomer; every core accepts what it hears, and each hears it once."""
+    nodes[9].service.perform(Publish(topic="headers", data=data))
+    judged: set[int] = set()
+    async with asyncio.timeout(20):
+        while len(judged) < len(nodes) - 1:
+            await asyncio.sleep(0)
+            for number, node in nodes.items():
+                for event in node.list_events(GossipReceived):
+                    if number not in judged:
+                        judged.add(number)
+                        node.service.perform(JudgeGossip(message_id=event.message_id, verdict="accept"))
+    assert all(len(node.list_events(GossipReceived)) == (number != 9) for number, node in nodes.items())
