@@ -65,10 +65,16 @@ class BodyFetch:
 
     def advance(self, now_ms: int) -> None:
         """Ask for what is due."""
+        limits = self._limits
         for want in list(self._wants.values()):
-            if not want.asks and want.next_ms <= now_ms:
+            if not want.asks:
+                if want.next_ms <= now_ms:
+                    self._ask_next(want, now_ms)
+                continue
+            waited_ms = now_ms - max(want.asks.values())
+            if waited_ms >= limits.tip_patience_ms and len(want.asks) < limits.tip_asks_max:
                 self._ask_next(want, now_ms)
-            elif len(want.asks) == 1 and now_ms - min(want.asks.values()) >= self._limits.tip_hedge_ms:
+            elif len(want.asks) == 1 and waited_ms >= limits.tip_hedge_ms:
                 self._hedge(want, now_ms)
 
     def on_answer(self, ask: Ask, answer: Bodies, now_ms: int) -> None:
@@ -114,13 +120,13 @@ class BodyFetch:
     def _ask_next(self, want: Want, now_ms: int) -> None:
         """Ask the bringer first, then others; after all of them, begin again a little later, a few times."""
         # SPEC SYN-08: The body of a proven header MUST be asked of the peer that brought it, and of another when it
-        # does not come within 2 s.
+        # does not come within 2 s; the first may still answer.
         state = self._choose(want)
         if state is None:
             want.rounds += 1
             want.tried.clear()
             want.next_ms = now_ms + self._limits.tip_retry_ms * want.rounds
-            if want.rounds > self._limits.tip_rounds_max:
+            if want.rounds > self._limits.tip_rounds_max and not want.asks:
                 self._wants.pop(want.header.hash, None)
             return
         self._ask(want, state, now_ms)

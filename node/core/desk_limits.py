@@ -17,6 +17,8 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
         gas_per_second: Gas of tickets run for gossip, in all; a twentieth of it is about a millisecond in a second.
         gas_share: One part in so many of it is the most for peers not known to be good, together; and for each peer.
         slot_ms: A header waits for its parent or for gas at most so long.
+        tip_patience_ms: When the body of a proven header is asked of another peer; a slow line may need longer, so
+            the first request stands until `tip_timeout_ms`, and `tip_asks_max` at a time.
         fetches_max: Proven headers whose body is awaited.
         headers_ahead_max: Unproven headers kept before import, with `headers_bytes_max`.
         bodies_ahead_max: Blocks before the next import whose bodies are asked for, with `bodies_bytes_max` kept.
@@ -37,7 +39,9 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     gas_share: int = 4
     slot_ms: int = 3_000
     fetches_max: int = 64
-    tip_timeout_ms: int = 2_000
+    tip_timeout_ms: int = 10_000
+    tip_patience_ms: int = 2_000
+    tip_asks_max: int = 4
     tip_hedge_ms: int = 500
     tip_retry_ms: int = 250
     tip_rounds_max: int = 6

@@ -150,12 +150,25 @@ def test_syn_08_a_body_that_does_not_come_is_asked_of_another_peer() -> None:
     block = net.mine("miner", later_ms=0)
     effects = gossip(other, "silent", block)
     [request] = find(effects, SendRequest)
-    assert (request.peer, request.timeout_ms) == ("silent", 2_000)
-    failed = RequestFailed(peer="silent", request_id=request.request_id, failure="timeout")
+    assert request.peer == "silent"
     net.run(1_000)
-    effects = other.handle(failed, later_ms=2_000)
+    effects = other.handle(Tick(), later_ms=2_000)
     assert [item.peer for item in find(effects, SendRequest)] in ([], ["keeper"])
     net.run(2_000)
+    assert other.head.hash == block.hash
+
+
+def test_a_body_over_a_slow_line_is_taken_when_it_comes_and_nobody_is_punished() -> None:
+    """With two seconds each way an answer takes four: honest peers once banned each other for that."""
+    miner, other = World(), World(author=None)
+    connect(other, "far")
+    block = miner.mine()
+    [request] = find(gossip(other, "far", block, later_ms=1_000), SendRequest)
+    assert request.timeout_ms >= 5_000
+    for _ in range(8):
+        assert points(other.handle(Tick(), later_ms=500)) == []
+    came = AnswerReceived(peer="far", request_id=request.request_id, answer=Bodies(bodies=(block.extrinsics,)))
+    assert points(other.handle(came)) == []
     assert other.head.hash == block.hash
 
 
