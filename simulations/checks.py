@@ -114,6 +114,18 @@ def check_lives(world: World) -> None:
             raise Violation(f"{name} does not run at the end: {host.failure}")
 
 
+def check_bans(world: World) -> None:
+    """Refuse honest nodes that have banned each other.
+
+    Raises:
+        Violation
+    """
+    for name in world.hosts:
+        banned = [peer for peer in world.peering.list_banned(name) if world.hosts[peer].plan.is_honest]
+        if banned:
+            raise Violation(f"{name} has banned honest nodes: {', '.join(banned)}")
+
+
 def check_growth(world: World, *, blocks_min: int, finality_lag_max: int) -> None:
     """Refuse a chain that stood still.
 

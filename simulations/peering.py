@@ -5,7 +5,7 @@ answer, a refusal or a time-out. Messages travel as the bytes that they really h
 here as well.
 
 Terms:
-    points: what `Punish` adds up for a peer; 100 ban it, and so do five rejected gossip messages.
+    points: what `Punish` adds up for a peer in the real node's book of bans; rejected gossip counts too.
     wish: a peer that a node dials whenever it is not connected with it.
 """
 
@@ -17,6 +17,7 @@ from typing import assert_never
 
 import msgspec
 
+from network.bans import BanBook
 from network.messages import (
     Answer,
     BadMessage,
@@ -52,8 +53,6 @@ from simulations.chance import Chance
 from simulations.wires import Connection, Link, Wires
 
 REJECT_POINTS = 20
-BAN_POINTS = 100
-BAN_MS = 60_000
 REDIAL_MS = 1_000
 SEEN_MS = 120_000
 GOSSIP_REPEATS = 3
@@ -75,7 +74,6 @@ class _Seat:
         self.wishes = wishes
         self.seen: dict[bytes, int] = {}
         self.judged: dict[bytes, tuple[str, Topic, bytes]] = {}
-        self.points: dict[str, int] = {}
 
 
 class Peering:
@@ -90,7 +88,7 @@ class Peering:
             deliver: Gives an event to a node.
         """
         self.wires = Wires(agenda, chance, link, self._on_closed)
-        self.bans: dict[tuple[str, str], int] = {}
+        self.bans: dict[str, BanBook] = {}
         self._agenda = agenda
         self._chance = chance
         self._deliver = deliver
@@ -114,7 +112,11 @@ class Peering:
 
     def is_banned(self, name: str, peer: str) -> bool:
         """Return whether a node has banned another."""
-        return self.bans.get((name, peer), -1) > self._agenda.now_ms
+        return name in self.bans and self.bans[name].is_banned(peer, self._agenda.now_ms)
+
+    def list_banned(self, name: str) -> list[str]:
+        """Return whom a node has ever banned."""
+        return [ban.name for ban in self.bans[name].list_bans(self._agenda.now_ms)] if name in self.bans else []
 
     def perform(self, name: str, command: NetworkCommand) -> None:
         """Do what a node wants done."""
@@ -176,13 +178,8 @@ class Peering:
                 self._deliver(name, PeerGone(peer=peer))
 
     def _punish(self, name: str, peer: str, points: int) -> None:
-        seat = self._seats.get(name)
-        if seat is None:
-            return
-        seat.points[peer] = seat.points.get(peer, 0) + points
-        if seat.points[peer] >= BAN_POINTS:
-            seat.points[peer] = 0
-            self.bans[name, peer] = self._agenda.now_ms + BAN_MS
+        book = self.bans.setdefault(name, BanBook())
+        if book.add_points(peer, None, points, self._agenda.now_ms):
             self._disconnect(name, peer)
 
     # Notices, requests, answers

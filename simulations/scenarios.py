@@ -12,7 +12,15 @@ from msgspec.structs import replace
 
 from chain.params import Params
 from simulations.cast import PARAMS, make_plans, make_spec, silence
-from simulations.checks import FinalityWatch, VoteWatch, check_agreement, check_growth, check_lives, check_states
+from simulations.checks import (
+    FinalityWatch,
+    VoteWatch,
+    check_agreement,
+    check_bans,
+    check_growth,
+    check_lives,
+    check_states,
+)
 from simulations.faults import plan_crashes, plan_full_disk, plan_partitions
 from simulations.host import NodePlan
 from simulations.wires import Link
@@ -136,6 +144,7 @@ def begin_everything(seed: int) -> World:
 def end_well(world: World) -> None:
     """Everybody runs and agrees, the chain has grown, and the state is sound."""
     check_lives(world)
+    check_bans(world)
     check_agreement(world, depth_max=DEPTH_MAX)
     check_growth(world, blocks_min=10, finality_lag_max=FINALITY_LAG_MAX)
     check_states(world)

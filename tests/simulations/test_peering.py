@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from network.bans import BAN_MS
 from network.messages import ExtrinsicInventory, GetExtrinsics, Headers
 from network.port import (
     AnswerReceived,
@@ -25,7 +26,7 @@ from network.port import (
 )
 from simulations.agenda import Agenda
 from simulations.chance import Chance
-from simulations.peering import BAN_MS, Peering
+from simulations.peering import Peering
 from simulations.wires import Link
 
 HASH = bytes(32)
