@@ -43,9 +43,6 @@ class StreamOwner(Protocol):
     def consume(self, stream: int, count: int) -> None:
         """Grant window for bytes taken."""
 
-    def discard(self, count: int) -> None:
-        """Count bytes as gone that nobody will read; they grant nothing."""
-
 
 class Stream:
     """A byte stream with a protocol.
@@ -64,7 +61,6 @@ class Stream:
         self._is_ended = False
         self._is_reset = False
         self._is_write_closed = False
-        self._is_done = False  # nobody reads any more
         self._reader: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
@@ -74,7 +70,7 @@ class Stream:
     @property
     def buffered_bytes(self) -> int:
         """How much was received and not read."""
-        return len(self._buffer)
+        return len(self._buffer) + len(self._early)
 
     @property
     def pending_bytes(self) -> int:
@@ -206,9 +202,6 @@ class Stream:
         if kind is not None:
             self.reset()
             return
-        self._is_done = True
-        self._owner.discard(len(self._buffer))
-        self._buffer.clear()
         self.close_write()
         if not self._is_ended:
             asyncio.get_running_loop().call_later(_LINGER_S, self._end_lingering)
@@ -250,10 +243,7 @@ class Stream:
         self._early += data
 
     def on_data(self, data: bytes) -> None:
-        """Keep what arrived, as long as somebody may read it."""
-        if self._is_done:
-            self._owner.discard(len(data))
-            return
+        """Keep what arrived."""
         self._buffer += data
         self._wake_reader()
 
