@@ -56,7 +56,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     hedge_ms: int = 2_000
     stall_ms: int = 6_000
     rest_ms: int = 5_000
-    catch_up_ms: int = 10_000
+    catch_up_ms: int = 2_000
     failures_max: int = 12
     step_blocks_max: int = 16
     step_gas_max: int = 200_000_000

@@ -22,6 +22,7 @@ from node.core.body_fetch import BodyFetch
 from node.core.chain_view import has_block
 from node.core.desk_limits import DeskLimits
 from node.core.gas_budget import GasBudget
+from node.core.import_errors import KnownInvalid
 from node.core.importer import Importer
 from node.core.outbox import Outbox
 from node.core.peer_table import PeerState, PeerTable
@@ -109,7 +110,7 @@ class HeaderGossip:
         if has_block(importer, header.hash) or header.hash in self._fetch or header.number <= importer.final.number:
             self._ignore(waiting)
         elif importer.is_refused(header.hash) or importer.is_refused(header.parent_hash):
-            self._reject(state.peer, waiting.message_id, KeyError("it, or its parent, was refused before"))
+            self._reject(state.peer, waiting.message_id, KnownInvalid("it, or its parent, was refused before"))
         elif header.parent_hash in importer.blocks:
             self._judge(state, waiting, now_ms)
         elif header.parent_hash in self._fetch:

@@ -25,6 +25,7 @@ from node.core.intake import Fate, Intake, get_fate
 from node.core.outbox import LATE_POINTS, Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 from node.core.source_choice import choose_source
+from node.core.sync_status import MAJOR_BLOCKS
 
 HASH_BYTES = 32
 SOURCES_ASKED_MAX = 3
@@ -34,7 +35,11 @@ EXTRINSIC_GAS = 4_000_000
 
 
 class HeaderSync:
-    """Brings the chain of the peer that claims most."""
+    """Brings the chain of the peer that claims most.
+
+    Attributes:
+        catch_up_ms: When it last imported a block with more than a few headers to come.
+    """
 
     def __init__(
         self, importer: Importer, table: PeerTable, outbox: Outbox, intake: Intake, limits: DeskLimits
@@ -47,7 +52,7 @@ class HeaderSync:
         self._asks: dict[Peer, Ask] = {}
         self._is_at_tip = False
         self._row_ms = 0
-        self.import_ms = 0
+        self.catch_up_ms = 0
         self.row: HeaderRow | None = None
         self.bodies = BodyDownload(table, outbox, limits, block_bytes_max=importer.params.block.bytes_max)
 
@@ -234,7 +239,8 @@ class HeaderSync:
         self._outbox.add(effects)
         fate = get_fate(effects, first.hash)
         if fate == "imported":
-            self.import_ms = now_ms
+            if len(row) > MAJOR_BLOCKS:
+                self.catch_up_ms = now_ms
             for peer in {row.source, body.peer}:
                 state = self._table.get(peer)
                 if state is not None:

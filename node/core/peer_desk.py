@@ -100,8 +100,9 @@ class PeerDesk:
 
         Claims alone do not stop a miner: whoever says that he is far ahead must show blocks.
         """
-        # SPEC SYN-19: A node MUST NOT stop mining for what peers claim, unless sync imported a block in the last 10 s.
-        return now_ms - self.sync.import_ms < self.limits.catch_up_ms and self.sync_status.is_major
+        # SPEC SYN-19: A node MUST NOT stop mining for what peers claim, but only while sync imports blocks with more
+        # than 5 headers to come.
+        return now_ms - self.sync.catch_up_ms < self.limits.catch_up_ms
 
     def handle(self, event: NetworkEvent | Tick | SyncStep, now_ms: int) -> list[Effect]:
         """Return what to do about an event.

@@ -138,8 +138,10 @@ class Net:
         return self.now_ms - begin_ms
 
     def mine(self, name: str, *, later_ms: int = 1000) -> Block:
-        """Let time pass, and then a node mine a block."""
+        """Let time pass, and then a node mine a block, once it has caught up."""
         self.run(later_ms)
+        while self.world(name).machine.peers.is_catching_up(self.now_ms):
+            self.run(TICK_MS)
         self.world(name).now_ms = self.now_ms
         return self.world(name).mine(later_ms=0)
 
