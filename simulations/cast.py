@@ -24,7 +24,7 @@ from genesis.chain_spec import (
     make_validator,
 )
 from genesis.presets import DEVELOPMENT_NAMES, make_development
-from simulations.host import NodePlan
+from simulations.computer import NodePlan
 
 WORK = WorkParams(core_qubits=6, shots=8, epoch_blocks=50)
 PARAMS = Params(work=WORK, finality=FinalityParams(unattended_depth=1_000))

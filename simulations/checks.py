@@ -36,7 +36,7 @@ class FinalityWatch:
             if isinstance(effect, Finalized):
                 for header in effect.headers:
                     self._compare(name, header.number, header.hash)
-        final = world.hosts[name].machine.importer.final
+        final = world.computers[name].machine.importer.final
         self._compare(name, final.number, final.hash)
         if final.number < self.heights.get(name, 0):
             raise Violation(f"{name} fell back from final block {self.heights[name]} to {final.number}")
@@ -75,7 +75,7 @@ class VoteWatch:
                     earlier.append(signed.vote)
 
     def _get_key(self, world: World, name: str) -> bytes | None:
-        seed = world.hosts[name].plan.vote_seed
+        seed = world.computers[name].plan.vote_seed
         if seed is not None and name not in self._keys:
             self._keys[name] = public_of(seed)
         return self._keys.get(name)
@@ -109,9 +109,9 @@ def check_lives(world: World) -> None:
     Raises:
         Violation: the sentence says why it does not.
     """
-    for name, host in world.hosts.items():
-        if not host.is_up:
-            raise Violation(f"{name} does not run at the end: {host.failure}")
+    for name, computer in world.computers.items():
+        if not computer.is_up:
+            raise Violation(f"{name} does not run at the end: {computer.failure}")
 
 
 def check_bans(world: World) -> None:
@@ -120,8 +120,8 @@ def check_bans(world: World) -> None:
     Raises:
         Violation
     """
-    for name in world.hosts:
-        banned = [peer for peer in world.peering.list_banned(name) if world.hosts[peer].plan.is_honest]
+    for name in world.computers:
+        banned = [peer for peer in world.peering.list_banned(name) if world.computers[peer].plan.is_honest]
         if banned:
             raise Violation(f"{name} has banned honest nodes: {', '.join(banned)}")
 
@@ -160,7 +160,7 @@ def check_states(world: World) -> None:
 
 
 def _get_machines(world: World) -> dict[str, Machine]:
-    machines = {name: host.machine for name, host in world.honest.items()}
+    machines = {name: computer.machine for name, computer in world.honest.items()}
     if not machines:
         raise Violation("no honest node runs at the end")
     return machines

@@ -8,7 +8,7 @@ All times are milliseconds since the world's beginning.
 from __future__ import annotations
 
 from simulations.agenda import Action
-from simulations.host import Host
+from simulations.computer import Computer
 from simulations.world import World
 
 
@@ -21,10 +21,10 @@ def plan_crashes(world: World, *, begin_ms: int, end_ms: int, mean_ms: float) ->
     stream = world.chance.get_stream("faults", "crashes")
     at_ms = begin_ms + stream.expovariate(1 / mean_ms)
     while at_ms < end_ms:
-        name = stream.choice(sorted(world.hosts))
+        name = stream.choice(sorted(world.computers))
         kind, delay, is_written = stream.randrange(3), stream.randint(1, 6), stream.random() < 0.5
         down_ms = round(stream.expovariate(1 / 5_000))
-        world.plan(round(at_ms), _make_death(world, world.hosts[name], kind, delay, is_written=is_written))
+        world.plan(round(at_ms), _make_death(world, world.computers[name], kind, delay, is_written=is_written))
         world.plan(round(at_ms) + 2_000 + down_ms, _make_start(world, name))
         at_ms += stream.expovariate(1 / mean_ms)
     world.plan(end_ms, _make_start_all(world))
@@ -35,7 +35,7 @@ def plan_partitions(world: World, *, begin_ms: int, end_ms: int, mean_ms: float)
     stream = world.chance.get_stream("faults", "partitions")
     at_ms = begin_ms + stream.expovariate(1 / mean_ms)
     while at_ms < end_ms:
-        names = sorted(world.hosts)
+        names = sorted(world.computers)
         group = tuple(stream.sample(names, stream.randint(1, len(names) - 1)))
         length_ms = min(stream.expovariate(1 / mean_ms), end_ms - at_ms)
         world.plan(round(at_ms), _make_split(world, group))
@@ -45,28 +45,28 @@ def plan_partitions(world: World, *, begin_ms: int, end_ms: int, mean_ms: float)
 
 def plan_full_disk(world: World, name: str, *, begin_ms: int, end_ms: int) -> None:
     """Let a node's disk be full for a while; the node has to stop, and starts again when there is space."""
-    host = world.hosts[name]
+    computer = world.computers[name]
 
     def fill() -> None:
-        host.disk.is_full = True
+        computer.disk.is_full = True
 
     def clear() -> None:
-        host.disk.is_full = False
+        computer.disk.is_full = False
         world.start(name)
 
     world.plan(begin_ms, fill)
     world.plan(end_ms, clear)
 
 
-def _make_death(world: World, host: Host, kind: int, delay: int, *, is_written: bool) -> Action:
+def _make_death(world: World, computer: Computer, kind: int, delay: int, *, is_written: bool) -> Action:
     def die() -> None:
         match kind:
             case 0:
-                world.kill(host.plan.name)
+                world.kill(computer.plan.name)
             case 1:
-                host.plan_kill(delay)
+                computer.plan_kill(delay)
             case _:
-                host.disk.plan_cut(delay, is_written=is_written)
+                computer.disk.plan_cut(delay, is_written=is_written)
 
     return die
 
@@ -77,9 +77,9 @@ def _make_start(world: World, name: str) -> Action:
 
 def _make_start_all(world: World) -> Action:
     def start_all() -> None:
-        for name, host in world.hosts.items():
-            host.disk.plan_cut(0, is_written=True)  # what has not come yet does not come any more
-            host.plan_kill(0)
+        for name, computer in world.computers.items():
+            computer.disk.plan_cut(0, is_written=True)  # what has not come yet does not come any more
+            computer.plan_kill(0)
             world.start(name)
 
     return start_all

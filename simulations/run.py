@@ -68,7 +68,7 @@ def play(scenario: Scenario, seed: int, *, write: Callable[[str], None] | None =
 
 
 def _make_report(scenario: Scenario, seed: int, world: World, cpu_seconds: float) -> Report:
-    importers = [host.machine.importer for host in world.honest.values()]
+    importers = [computer.machine.importer for computer in world.honest.values()]
     history = world.history
     return Report(
         scenario=scenario.name,

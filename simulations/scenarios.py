@@ -21,8 +21,8 @@ from simulations.checks import (
     check_lives,
     check_states,
 )
+from simulations.computer import NodePlan
 from simulations.faults import plan_crashes, plan_full_disk, plan_partitions
-from simulations.host import NodePlan
 from simulations.wires import Link
 from simulations.world import World
 
@@ -71,7 +71,7 @@ def begin_partitions(seed: int) -> World:
 def begin_long_split(seed: int) -> World:
     """Two halves of the stake are apart for two minutes: each makes blocks, neither makes any final."""
     world = _make_world(seed)
-    names = list(world.hosts)
+    names = list(world.computers)
     world.chance.get_stream("faults", "split").shuffle(names)
     world.plan(10_000, lambda: world.peering.wires.split([names[: NODES // 2]]))
     world.plan(130_000, world.peering.wires.heal)
@@ -94,11 +94,11 @@ def begin_skew(seed: int) -> World:
     skews = (0, 6_000, -6_000, 3_000)
     world = _make_world(seed, [replace(plan, skew_ms=skew) for plan, skew in zip(plans, skews, strict=True)])
     stream = world.chance.get_stream("faults", "skew")
-    host = world.hosts[stream.choice(sorted(world.hosts))]
+    computer = world.computers[stream.choice(sorted(world.computers))]
     jump_ms = stream.randint(-8_000, 8_000)
 
     def jump() -> None:
-        host.skew_ms += jump_ms
+        computer.skew_ms += jump_ms
 
     world.plan(stream.randint(10_000, FAULTS_END_MS), jump)
     return world
@@ -115,7 +115,7 @@ def begin_full_disk(seed: int) -> World:
     world = _make_world(seed)
     stream = world.chance.get_stream("faults", "full disk")
     begin_ms = stream.randint(5_000, FAULTS_END_MS - 30_000)
-    plan_full_disk(world, stream.choice(sorted(world.hosts)), begin_ms=begin_ms, end_ms=begin_ms + 30_000)
+    plan_full_disk(world, stream.choice(sorted(world.computers)), begin_ms=begin_ms, end_ms=begin_ms + 30_000)
     return world
 
 
@@ -128,6 +128,21 @@ def begin_silent_more(seed: int) -> World:
     """Two fifths of the stake never vote, until the leak has taken so much of it that finality goes on."""
     finality = replace(PARAMS.finality, leak_quotient=64)
     return _make_world(seed, silence(make_plans(5), 2), params=replace(PARAMS, finality=finality))
+
+
+def begin_newcomer(seed: int) -> World:
+    """A node begins with an empty disk when others have sixty blocks, and dies at a write while it catches up."""
+    work = replace(PARAMS.work, block_target_ms=1_000, half_life_ms=20_000)
+    plans = [replace(plan, import_ms=1.0, write_ms=0.2) for plan in make_plans(NODES)]
+    world = _make_world(seed, plans, link=Link(loss=0.05), params=replace(PARAMS, work=work))
+    world.plan(FAULTS_END_MS, lambda: world.peering.wires.set_link(Link()))
+    stream = world.chance.get_stream("faults", "newcomer")
+    newcomer = world.computers["dave"]
+    world.kill("dave")
+    newcomer.disk.plan_cut(stream.randint(2, 70), is_written=stream.random() < 0.5)
+    for at_ms in (60_000, 60_000 + stream.randint(200, 8_000), FAULTS_END_MS):
+        world.plan(at_ms, lambda: world.start("dave"))
+    return world
 
 
 def begin_everything(seed: int) -> World:
@@ -162,6 +177,7 @@ BEGINNINGS: tuple[tuple[str, Callable[[int], World], int], ...] = (
     ("full-disk", begin_full_disk, LENGTH_MS),
     ("silent-third", begin_silent_third, LENGTH_MS),
     ("silent-more", begin_silent_more, 240_000),
+    ("newcomer", begin_newcomer, LENGTH_MS - 20_000),
     ("everything", begin_everything, LENGTH_MS),
 )
 SCENARIOS: Mapping[str, Scenario] = {

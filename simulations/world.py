@@ -1,7 +1,7 @@
 """A whole network in one thread: many node cores, one clock, one seed.
 
 `World(seed, ...)` starts every node; `run` lets the time pass; `plan` makes something happen at a time; `kill`,
-`start`, the wires' `split` and `heal` and the hosts' own fields are the faults. The cores are those that the real
+`start`, the wires' `split` and `heal` and the computers' own fields are the faults. The cores are those that the real
 node drives.
 
 Invariants: the same seed and the same plans give the same history, byte for byte, in every process; an observer that
@@ -29,10 +29,10 @@ from node.core.effects import ContinueSync, Effect, StartMining, StopMining
 from node.core.events import Event, ExtrinsicReceived, SyncStep, Tick, TicketFound
 from simulations.agenda import Action, Agenda
 from simulations.chance import Chance
+from simulations.computer import Computer, NodePlan
 from simulations.disk import PowerCut
 from simulations.history import History
 from simulations.honest import Site
-from simulations.host import Host, NodePlan
 from simulations.peering import Peering
 from simulations.tickets import Draw, Lottery, ModelLottery, compute_total_power
 from simulations.wires import Link
@@ -85,10 +85,10 @@ class World:
         self.peering = Peering(self.agenda, self.chance, link or Link(), self._deliver)
         self.total_power = compute_total_power(spec.params.work)
         self.observers = tuple(observers)
-        self.hosts = {plan.name: Host(plan, self.agenda, self._perform) for plan in plans}
+        self.computers = {plan.name: Computer(plan, self.agenda, self._perform) for plan in plans}
         self._searches: dict[str, int] = {}
-        for name, host in self.hosts.items():
-            host.on_death = self._on_death
+        for name, computer in self.computers.items():
+            computer.on_death = self._on_death
             self.start(name)
 
     @property
@@ -97,9 +97,11 @@ class World:
         return self.agenda.now_ms - BEGIN_MS
 
     @property
-    def honest(self) -> dict[str, Host]:
-        """The hosts of honest nodes that run now."""
-        return {name: host for name, host in self.hosts.items() if host.plan.is_honest and host.is_up}
+    def honest(self) -> dict[str, Computer]:
+        """The computers of honest nodes that run now."""
+        return {
+            name: computer for name, computer in self.computers.items() if computer.plan.is_honest and computer.is_up
+        }
 
     def run(self, until_ms: int) -> None:
         """Let the time pass until so long after the beginning."""
@@ -112,58 +114,58 @@ class World:
 
     def submit(self, name: str, raw: bytes) -> None:
         """Give a node an extrinsic, as its RPC would."""
-        self.hosts[name].receive(ExtrinsicReceived(raw=raw))
+        self.computers[name].receive(ExtrinsicReceived(raw=raw))
 
     # Lives
 
     def start(self, name: str) -> None:
         """Start a node on what its disk holds; a node whose disk refuses stays down."""
-        host = self.hosts[name]
-        if host.is_up:
+        computer = self.computers[name]
+        if computer.is_up:
             return
         site = Site(
             name=name,
             spec=self.spec,
-            disk=host.disk,
+            disk=computer.disk,
             check_seal=self.lottery.check_seal,
-            account=host.plan.account,
-            vote_seed=host.plan.vote_seed,
-            now_ms=host.now_ms,
+            account=computer.plan.account,
+            vote_seed=computer.plan.vote_seed,
+            now_ms=computer.now_ms,
         )
         try:
-            actor = host.plan.maker(site)
+            actor = computer.plan.maker(site)
         except (StoreError, PowerCut) as failure:
-            host.failure = failure
+            computer.failure = failure
             self._note(name, failure)
             return
-        host.begin(actor)
+        computer.begin(actor)
         self._note(name, "starts")
-        self.peering.join(name, host.plan.wishes)
-        self._tick(host)
+        self.peering.join(name, computer.plan.wishes)
+        self._tick(computer)
 
     def kill(self, name: str, *, is_tail_lost: bool = True) -> None:
         """End a node's process at once."""
-        host = self.hosts[name]
-        if not host.is_up:
+        computer = self.computers[name]
+        if not computer.is_up:
             return
-        self._note(name, host.failure or "is killed")
-        host.end()
+        self._note(name, computer.failure or "is killed")
+        computer.end()
         self._searches.pop(name, None)
         if is_tail_lost:
-            host.disk.lose_tail()
+            computer.disk.lose_tail()
         self.peering.leave(name)
 
     def _on_death(self, name: str) -> None:
         self.kill(name)
 
-    def _tick(self, host: Host) -> None:
-        host.receive(Tick())
-        self.agenda.plan(self.agenda.now_ms + TICK_MS, host.make_in_life(lambda: self._tick(host)))
+    def _tick(self, computer: Computer) -> None:
+        computer.receive(Tick())
+        self.agenda.plan(self.agenda.now_ms + TICK_MS, computer.make_in_life(lambda: self._tick(computer)))
 
     # Effects
 
     def _deliver(self, name: str, event: NetworkEvent) -> None:
-        self.hosts[name].receive(event)
+        self.computers[name].receive(event)
 
     def _perform(self, name: str, event: Event, effects: list[Effect]) -> None:
         if not effects and isinstance(event, Tick):
@@ -173,41 +175,41 @@ class World:
             self.history.note_effect(self.now_ms, name, effect)
             match effect:
                 case StartMining():
-                    self._search(self.hosts[name], effect)
+                    self._search(self.computers[name], effect)
                 case StopMining():
                     self._searches.pop(name, None)
                 case ContinueSync():
-                    self.hosts[name].receive(SyncStep())
+                    self.computers[name].receive(SyncStep())
                 case command if isinstance(command, COMMANDS):
                     self.peering.perform(name, command)
                 case _:
                     pass
-        if effects and self.hosts[name].plan.is_honest:
+        if effects and self.computers[name].plan.is_honest:
             for observer in self.observers:
                 observer.on_effects(self, name, effects)
 
-    def _search(self, host: Host, order: StartMining) -> None:
-        self._searches[host.plan.name] = order.generation
-        self._draw(host, order, 0)
+    def _search(self, computer: Computer, order: StartMining) -> None:
+        self._searches[computer.plan.name] = order.generation
+        self._draw(computer, order, 0)
 
-    def _draw(self, host: Host, order: StartMining, start: int) -> None:
-        power = host.plan.power * self.total_power
+    def _draw(self, computer: Computer, order: StartMining, start: int) -> None:
+        power = computer.plan.power * self.total_power
         if power <= 0:
             return
-        draw = self.lottery.draw(order.job, host.plan.name, power, start)
+        draw = self.lottery.draw(order.job, computer.plan.name, power, start)
 
         def end() -> None:
-            if self._searches.get(host.plan.name) == order.generation:
-                self._on_draw(host, order, draw)
+            if self._searches.get(computer.plan.name) == order.generation:
+                self._on_draw(computer, order, draw)
 
-        self.agenda.plan(self.agenda.now_ms + max(1, round(draw.delay_ms)), host.make_in_life(end))
+        self.agenda.plan(self.agenda.now_ms + max(1, round(draw.delay_ms)), computer.make_in_life(end))
 
-    def _on_draw(self, host: Host, order: StartMining, draw: Draw) -> None:
+    def _on_draw(self, computer: Computer, order: StartMining, draw: Draw) -> None:
         if draw.seal is None:
-            self._draw(host, order, draw.next_index)
+            self._draw(computer, order, draw.next_index)
         else:
-            self._searches.pop(host.plan.name)
-            host.receive(TicketFound(generation=order.generation, seal=draw.seal))
+            self._searches.pop(computer.plan.name)
+            computer.receive(TicketFound(generation=order.generation, seal=draw.seal))
 
     def _note(self, name: str, what: object) -> None:
         self.history.note(self.now_ms, name, what)

@@ -32,9 +32,9 @@ def test_a_double_voter_is_slashed_from_its_signatures_alone() -> None:
         world = make_world(seed, DoubleVoter)
         world.run(90_000)
         check_end(world)
-        account = world.hosts["dave"].plan.account
-        for host in world.honest.values():
-            sets = get_validator_sets(host.machine.importer.chain.state)
+        account = world.computers["dave"].plan.account
+        for computer in world.honest.values():
+            sets = get_validator_sets(computer.machine.importer.chain.state)
             assert all(voter.account != account or voter.stake == 0 for voter in sets.current)
 
 

@@ -20,7 +20,7 @@ def play_death(*, event: int = 0, write: int = 0, is_written: bool = False) -> W
     """
     plans = make_plans(3)
     world = World(11, make_spec(plans), plans, observers=(FinalityWatch(), VoteWatch()))
-    alice = world.hosts["alice"]
+    alice = world.computers["alice"]
     if event:
         alice.plan_kill(event)
     if write:

@@ -149,7 +149,7 @@ def test_a_hundred_points_ban_a_peer_for_a_while() -> None:
     room.peering.perform("bob", Punish(peer="alice", points=60, reason="bad header"))
     room.peering.perform("bob", Disconnect(peer="carol", reason="enough"))
     assert ("carol", PeerConnected(peer="bob", is_outbound=False)) in room.run(5_000)
-    room.peering.perform("bob", Punish(peer="alice", points=40, reason="bad header"))
+    room.peering.perform("bob", Punish(peer="alice", points=50, reason="bad header"))
     assert room.peering.is_banned("bob", "alice")
     assert not any(isinstance(event, PeerConnected) for _, event in room.run(BAN_MS - 1_000))
     assert ("alice", PeerConnected(peer="bob", is_outbound=False)) in room.run(10_000)

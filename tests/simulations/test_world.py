@@ -1,4 +1,4 @@
-"""Worlds: the same seed gives the same history, and hosts live and die as machines do."""
+"""Worlds: the same seed gives the same history, and computers live and die as machines do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from node.core.events import Tick
 from simulations.cast import make_plans, make_spec
 from simulations.chance import Chance
+from simulations.computer import NodePlan
 from simulations.disk import DiskFull, PowerCut
-from simulations.host import NodePlan
 from simulations.run import ScenarioFailed, play
 from simulations.scenarios import SCENARIOS, Scenario
 from simulations.tickets import Lottery, ModelLottery, RealLottery
@@ -53,7 +53,7 @@ def test_real_tickets_make_a_chain_of_the_same_pace() -> None:
     """Three nodes that run every strike."""
     world = make_world(1, make_plans(3), target_initial_divisor=8, lottery=RealLottery)
     world.run(30_000)
-    heads = {host.machine.importer.head.number for host in world.honest.values()}
+    heads = {computer.machine.importer.head.number for computer in world.honest.values()}
     assert max(heads) - min(heads) <= 1
     assert 3 <= max(heads) <= 20
 
@@ -75,14 +75,14 @@ def test_a_killed_node_keeps_what_its_disk_has_and_nothing_else() -> None:
     """It starts at the head that it had, with an empty pool, and follows the others again."""
     world = make_world(5, make_plans(3))
     world.run(30_000)
-    head = world.hosts["alice"].machine.importer.head
+    head = world.computers["alice"].machine.importer.head
     world.kill("alice")
     world.run(50_000)
-    assert not world.hosts["alice"].is_up
+    assert not world.computers["alice"].is_up
     world.start("alice")
-    assert world.hosts["alice"].machine.importer.head == head
+    assert world.computers["alice"].machine.importer.head == head
     world.run(70_000)
-    heads = {host.machine.importer.head.number for host in world.honest.values()}
+    heads = {computer.machine.importer.head.number for computer in world.honest.values()}
     assert max(heads) - min(heads) <= 1
     assert min(heads) > head.number
 
@@ -90,7 +90,7 @@ def test_a_killed_node_keeps_what_its_disk_has_and_nothing_else() -> None:
 def test_a_node_dies_at_a_write_or_at_an_event_without_telling() -> None:
     """Its effects are lost with it."""
     world = make_world(6, make_plans(2))
-    alice, bob = world.hosts["alice"], world.hosts["bob"]
+    alice, bob = world.computers["alice"], world.computers["bob"]
     alice.disk.plan_cut(1, is_written=True)
     bob.plan_kill(40)
     world.run(60_000)
@@ -104,11 +104,11 @@ def test_a_full_disk_stops_the_node_and_it_starts_clean_when_there_is_space() ->
     """While the disk is full it does not start."""
     world = make_world(7, make_plans(3))
     world.run(10_000)
-    alice = world.hosts["alice"]
+    alice = world.computers["alice"]
     alice.disk.is_full = True
     world.run(40_000)
     assert isinstance(alice.failure, DiskFull)
-    number = world.hosts["bob"].machine.importer.head.number
+    number = world.computers["bob"].machine.importer.head.number
     alice.disk.is_full = False
     world.start("alice")
     world.run(60_000)
@@ -130,11 +130,11 @@ def test_a_slow_disk_delays_what_a_node_does() -> None:
 
 
 def test_a_clock_ahead_shows_in_what_the_core_is_told() -> None:
-    """The skew is the host's, the world's time stays."""
+    """The skew is the computer's, the world's time stays."""
     world = make_world(9, [replace(make_plans(1)[0], skew_ms=7_000)])
-    assert world.hosts["alice"].now_ms == world.agenda.now_ms + 7_000
-    world.hosts["alice"].receive(Tick())
-    template = world.hosts["alice"].machine.desk.template
+    assert world.computers["alice"].now_ms == world.agenda.now_ms + 7_000
+    world.computers["alice"].receive(Tick())
+    template = world.computers["alice"].machine.desk.template
     assert template is not None
     assert template.made_ms == world.agenda.now_ms + 7_000
 

@@ -48,7 +48,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     maker: ActorMaker = make_honest_node
 
 
-class Host:
+class Computer:
     """One node's machine."""
 
     def __init__(self, plan: NodePlan, agenda: Agenda, perform: Callable[[str, Event, list[Effect]], None]) -> None:
