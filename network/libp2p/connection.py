@@ -15,6 +15,7 @@ from network.libp2p.handshake import Handshake
 from network.libp2p.multiaddr import InvalidMultiaddr, Multiaddr, make_ip_address
 from network.libp2p.node_key import PeerId
 from network.libp2p.noise import CipherState, RecordReader
+from network.libp2p.pace import Pace, PaceLimits
 from network.libp2p.protocol_error import RemoteProtocolError
 from network.libp2p.stream import Stream
 from network.libp2p.yamux import YamuxLimits, YamuxSession
@@ -30,7 +31,7 @@ from network.libp2p.yamux_event import (
 )
 
 WRITE_HIGH_BYTES = 65_536
-BUFFERED_BYTES_MAX = 4_194_304
+BACKLOG_BYTES_MAX = 8_388_608
 CLOSE_S = 2.0  # how long what is written may take to leave
 _OUTPUT_BYTES = 49_152
 
@@ -47,6 +48,9 @@ class ConnectionOwner(Protocol):
     def on_stream(self, connection: Connection, stream: Stream) -> None:
         """The peer opened a stream."""
 
+    def on_backlog(self, change: int) -> None:
+        """So many bytes more, or less, are received and not read."""
+
     def on_lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection is gone; `error` says why when the peer broke the protocol."""
 
@@ -59,15 +63,25 @@ class Connection(asyncio.Protocol):
         is_outbound: Did we dial?
         remote: The other end's socket, or None when it has no IP address.
         last_received_ms: When the peer was last heard.
+        backlog_bytes: What was received and not read.
         received_bytes, sent_bytes: What passed, handshake and encryption included.
     """
 
     def __init__(
-        self, owner: ConnectionOwner, handshake: Handshake, clock: Callable[[], int], *, limits: YamuxLimits
+        self,
+        owner: ConnectionOwner,
+        begin: Callable[[], Handshake],
+        clock: Callable[[], int],
+        *,
+        limits: YamuxLimits,
+        pace: PaceLimits,
     ) -> None:
-        """Given to a transport, which calls `connection_made`."""
+        """Given to a transport, which calls `connection_made`; the handshake begins when the owner has agreed."""
         self._owner = owner
-        self._handshake: Handshake | None = handshake
+        self._begin = begin
+        self._handshake: Handshake | None = None
+        self._pace = Pace(pace, clock())
+        self._paid_sent = self._records_received = self._counted_pieces = 0
         self._clock = clock
         self._limits = limits
         self._transport: asyncio.Transport | None = None
@@ -80,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_flush_planned = False
         self._error: Exception | None = None
-        self._buffered = 0
+        self.backlog_bytes = 0
         self._closed = asyncio.get_running_loop().create_future()
         self.secured: asyncio.Future[PeerId] = asyncio.get_running_loop().create_future()
         self.peer_id = PeerId("")
@@ -106,7 +120,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
-        assert self._handshake is not None
+        self._handshake = self._begin()
         opening = self._handshake.start()
         if opening:
             transport.write(opening)
@@ -124,12 +138,23 @@ class Connection(asyncio.Protocol):
                 self._records.add(data)
             if self._session is not None:
                 self._on_records()
+            self._keep_pace(len(data))
         except RemoteProtocolError as error:
             # SPEC NET-01: A connection on which the peer breaks a rule of transport MUST be closed at once.
             self._error = error
             self.abort()
             return
         self._flush()
+
+    def _keep_pace(self, received: int) -> None:
+        """Stop reading for a while when the peer causes more work than its bytes are worth."""
+        pieces = self._records_received + (0 if self._session is None else self._session.frames_received)
+        new, self._counted_pieces = pieces - self._counted_pieces, pieces
+        sent, self._paid_sent = self.sent_bytes - self._paid_sent, self.sent_bytes
+        wait_ms = self._pace.take(1 + new, received, sent, self.last_received_ms)
+        if wait_ms and self._transport is not None:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self._transport.resume_reading)
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
@@ -148,6 +173,7 @@ class Connection(asyncio.Protocol):
         for stream in list(self._streams.values()):
             stream.on_reset()
         self._streams.clear()
+        self._add_backlog(-self.backlog_bytes)
         if not self.secured.done():
             self.secured.set_exception(self._error or ConnectionResetError("closed within the handshake"))
             self.secured.exception()  # marks it as seen: an inbound handshake has nobody who waits
@@ -186,17 +212,26 @@ class Connection(asyncio.Protocol):
         """Drop a stream."""
         dropped = self._streams.pop(stream, None)
         if dropped is not None:
-            self._buffered -= dropped.buffered_bytes
+            self._add_backlog(-dropped.buffered_bytes)
         if self._session is not None and not self.is_closed:
             self._session.reset(stream)
             self._plan_flush()
 
     def consume(self, stream: int, count: int) -> None:
         """Grant window for bytes taken."""
-        self._buffered -= count
+        self._add_backlog(-count)
         if self._session is not None and not self.is_closed:
             self._session.consume(stream, count, self._clock())
             self._plan_flush()
+
+    def discard(self, count: int) -> None:
+        """Count bytes as gone that nobody will read."""
+        self._add_backlog(-count)
+
+    def drop_slowest(self) -> None:
+        """Reset the stream that holds most."""
+        if self._streams:
+            max(self._streams.values(), key=lambda stream: stream.buffered_bytes).reset()
 
     def send_ping(self, now_ms: int) -> None:
         """Ask whether the peer still lives."""
@@ -254,6 +289,7 @@ class Connection(asyncio.Protocol):
         assert self._session is not None
         assert self._receive is not None
         while not self.is_closed and (record := self._records.take()) is not None:
+            self._records_received += 1
             self._on_events(self._session.receive(self._receive.decrypt(record)))
 
     def _on_events(self, events: list[YamuxEvent]) -> None:
@@ -262,7 +298,7 @@ class Connection(asyncio.Protocol):
                 case DataReceived(number, data):
                     stream = self._streams.get(number)
                     if stream is not None:
-                        self._buffered += len(data)
+                        self._add_backlog(len(data))
                         stream.on_data(data)
                 case StreamOpened(number):
                     self._owner.on_stream(self, self._add_stream(number))
@@ -272,7 +308,7 @@ class Connection(asyncio.Protocol):
                         self._ending.add(number)
                 case StreamWasReset(number):
                     if (stream := self._streams.pop(number, None)) is not None:
-                        self._buffered -= stream.buffered_bytes
+                        self._add_backlog(-stream.buffered_bytes)
                         stream.on_reset()
                 case StreamDrained(_):
                     pass  # the flush behind these events sends what the window now allows
@@ -280,14 +316,14 @@ class Connection(asyncio.Protocol):
                     self.ping_sent_ms = None
                 case WentAway(_):
                     self.close()
-        if self._buffered > BUFFERED_BYTES_MAX:
-            self._drop_slowest()
-
-    def _drop_slowest(self) -> None:
-        # SPEC NET-14: At most 4 MiB received and not read MUST be kept for one connection; beyond it the stream that
+        # SPEC NET-14: At most 8 MiB received and not read MUST be kept for one connection; beyond it the stream that
         # holds most is reset.
-        slowest = max(self._streams.values(), key=lambda stream: stream.buffered_bytes)
-        slowest.reset()
+        if self.backlog_bytes > BACKLOG_BYTES_MAX:
+            self.drop_slowest()
+
+    def _add_backlog(self, change: int) -> None:
+        self.backlog_bytes += change
+        self._owner.on_backlog(change)
 
     def _add_stream(self, number: int) -> Stream:
         stream = Stream(self, number)

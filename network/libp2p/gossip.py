@@ -36,6 +36,7 @@ from network.libp2p.varint import encode_frame
 
 OUTBOX_BYTES = 1_048_576
 SUBSCRIPTION_MESSAGES_MAX = 1_024
+_COUNTED_BYTES = 4_096
 _REOPEN_S = 1.0
 LOG = structlog.get_logger("network.gossip")
 
@@ -119,6 +120,7 @@ class Gossip:
         self._params = params
         self._streams: dict[PeerId, Stream] = {}
         self._kept: set[PeerId] = set()
+        self._inbound: dict[PeerId, Stream] = {}
         self._validators: dict[str, Validator] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._undecided: dict[MessageId, Received] = {}
@@ -210,15 +212,30 @@ class Gossip:
 
     async def _read_frames(self, stream: Stream) -> None:
         peer = stream.peer_id
+        # SPEC NET-49: A peer MUST have one gossip stream to us; a later one takes the place of the earlier.
+        standing, self._inbound[peer] = self._inbound.get(peer), stream
+        if standing is not None:
+            standing.reset()
         try:
             async with stream:
                 while (frame := await stream.read_frame(RPC_BYTES_MAX)) is not None:
-                    rpc = decode_rpc(frame)
-                    if self._host.guard.on_gossip(peer, 1 + len(rpc.messages)):
-                        self._apply(self.router.on_rpc(peer, rpc, self._host.clock()))
+                    self._on_frame(peer, frame)
         except RemoteProtocolError:
             self._host.disconnect(peer)
             raise
+        finally:
+            if self._inbound.get(peer) is stream:
+                del self._inbound[peer]
+
+    def _on_frame(self, peer: PeerId, frame: bytes) -> None:
+        # SPEC NET-50: A gossip frame MUST count as a message for each 4 KiB of it and for each message that it holds,
+        # and be passed over without being read when it is beyond the peer's rate.
+        guard = self._host.guard
+        if not guard.on_gossip(peer, 1 + len(frame) // _COUNTED_BYTES):
+            return
+        rpc = decode_rpc(frame)
+        if not rpc.messages or guard.on_gossip(peer, len(rpc.messages)):
+            self._apply(self.router.on_rpc(peer, rpc, self._host.clock()))
 
     # -- effects
 

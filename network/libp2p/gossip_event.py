@@ -42,6 +42,7 @@ class GossipParams(msgspec.Struct, frozen=True, kw_only=True):
     degree_outbound: int = 2
     heartbeat_ms: int = 1_000
     backoff_ms: int = 60_000
+    backoffs_max: int = 4_096
     seen_ms: int = 120_000
     seen_max: int = 100_000
     windows: int = 5

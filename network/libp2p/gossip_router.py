@@ -303,7 +303,7 @@ class GossipRouter:
             members.discard(peer)
             self.scores.on_prune(peer, prune.topic, now_ms)
         wait_ms = min(prune.backoff_s * 1000, 60 * self._params.backoff_ms) or self._params.backoff_ms
-        self._backoff[(prune.topic, peer)] = max(self._backoff.get((prune.topic, peer), 0), now_ms + wait_ms)
+        self._set_backoff(prune.topic, peer, max(self._backoff.get((prune.topic, peer), 0), now_ms + wait_ms))
 
     def _on_ihave(self, peer: PeerId, state: _Peer, rpc: Rpc, now_ms: int) -> list[Effect]:
         state.ihave_frames += 1
@@ -365,8 +365,13 @@ class GossipRouter:
     def _prune(self, peer: PeerId, topic: str, now_ms: int) -> Effect:
         self.mesh[topic].discard(peer)
         self.scores.on_prune(peer, topic, now_ms)
-        self._backoff[(topic, peer)] = now_ms + self._params.backoff_ms
+        self._set_backoff(topic, peer, now_ms + self._params.backoff_ms)
         return SendRpc(peer, Rpc(prune=(Prune(topic, self._params.backoff_ms // 1000),)))
+
+    def _set_backoff(self, topic: str, peer: PeerId, until_ms: int) -> None:
+        self._backoff[(topic, peer)] = until_ms
+        if len(self._backoff) > self._params.backoffs_max:
+            del self._backoff[next(iter(self._backoff))]
 
     def _score(self, peer: PeerId, now_ms: int) -> float:
         return self.scores.compute_score(peer, now_ms)

@@ -92,6 +92,8 @@ class PeerScores:
             return
         if stats.place is not None:
             self._places[stats.place] -= 1
+            if not self._places[stats.place]:
+                del self._places[stats.place]
         for topic in stats.topics:
             self.on_prune(peer, topic, now_ms)
         if self.compute_score(peer, now_ms) >= 0 or len(self._peers) > _KEPT_MAX:

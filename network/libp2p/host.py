@@ -30,7 +30,7 @@ from network.libp2p.identify import (
     PING,
     PING_BYTES,
     PeerInfo,
-    answer_pings,
+    PingDesk,
     encode_identify,
     read_identify,
 )
@@ -42,6 +42,7 @@ from network.libp2p.node_key import NodeKey, PeerId
 from network.libp2p.noise import make_noise_identity
 from network.libp2p.peer_table import PeerTable
 from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError, RemoteProtocolError
+from network.libp2p.reception import Reception
 from network.libp2p.stream import Stream
 from network.libp2p.transport import Listener, TcpTransport, Transport
 
@@ -90,7 +91,8 @@ class Host:
         self._transport = transport or TcpTransport()
         self._identity = make_noise_identity(key, X25519PrivateKey.generate())
         self._admission = Admission(self.config.connections)
-        self._admitted: dict[Connection, bool] = {}  # inbound ones, and whether they are secured
+        self._reception = Reception(self._admission, self.config.handshake_s)
+        self._backlog_bytes = 0
         self._handlers: dict[str, Handler] = {}
         self._watchers: list[Watcher] = []
         self._listeners: list[Listener] = []
@@ -103,7 +105,7 @@ class Host:
         self.peers = PeerTable(key.peer_id)
         self.peer_info: dict[PeerId, PeerInfo] = {}
         self.gossip = Gossip(self, self.config.gossip, Random(secrets.randbits(64)))
-        self.set_handler(PING, answer_pings)
+        self.set_handler(PING, PingDesk().answer)
         self.set_handler(IDENTIFY, self._answer_identify)
         self.set_handler(IDENTIFY_PUSH, self._take_identify)
 
@@ -123,7 +125,7 @@ class Host:
         self._is_closing = True
         for listener in self._listeners:
             listener.close()
-        standing = [*self.peers.list_connections(), *self._admitted]
+        standing = [*self.peers.list_connections(), *self._reception.list_connections()]
         for connection in standing:
             connection.close()
         for task in self._tasks:
@@ -274,18 +276,11 @@ class Host:
             return True
         if self._is_closing or not self.guard.admits(connection.remote):
             return False
-        if not self._admission.admits_inbound(connection.remote):
-            return False
-        self._admitted[connection] = False
-        asyncio.get_running_loop().call_later(self.config.handshake_s, self._end_half_open, connection)
-        return True
+        return self._reception.admit(connection, self.clock())
 
     def on_secured(self, connection: Connection) -> None:
         """Keep one connection a peer."""
-        has_room = True
-        if not connection.is_outbound:
-            self._admitted[connection] = True
-            has_room = self._admission.on_secured()
+        has_room = connection.is_outbound or self._reception.on_secured(connection)
         if not has_room or connection.peer_id == self.peer_id:
             connection.close()
             return
@@ -303,13 +298,20 @@ class Host:
         else:
             stream.reset()
 
+    def on_backlog(self, change: int) -> None:
+        """Count bytes received and not read."""
+        # SPEC NET-47: At most 64 MiB received and not read MUST be kept for all connections together; beyond it the
+        # stream that holds most, of the connection that holds most, is reset.
+        self._backlog_bytes += change
+        if change > 0 and self._backlog_bytes > self.config.backlog_bytes_max:
+            max(self.peers.list_connections(), key=lambda one: one.backlog_bytes).drop_slowest()
+
     def on_lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection."""
-        was_secured = self._admitted.pop(connection, None)
         if connection.is_outbound:
             self._admission.on_outbound_lost()
-        elif was_secured is not None:
-            self._admission.on_inbound_lost(connection.remote, was_secured=was_secured)
+        else:
+            self._reception.on_lost(connection)
         if isinstance(error, RemoteProtocolError):
             LOG.debug(
                 "peer broke the protocol", peer=connection.peer_id, remote=str(connection.remote), error=str(error)
@@ -325,14 +327,13 @@ class Host:
     # -- inside
 
     def _make_connection(self, expected: PeerId | None, *, is_outbound: bool) -> Connection:
-        handshake = Handshake(self._identity, X25519PrivateKey.generate(), is_initiator=is_outbound, expected=expected)
-        connection = Connection(self, handshake, self.clock, limits=self.config.streams)
+        def begin() -> Handshake:
+            ephemeral = X25519PrivateKey.generate()
+            return Handshake(self._identity, ephemeral, is_initiator=is_outbound, expected=expected)
+
+        connection = Connection(self, begin, self.clock, limits=self.config.streams, pace=self.config.pace)
         connection.is_outbound = is_outbound
         return connection
-
-    def _end_half_open(self, connection: Connection) -> None:
-        if self._admitted.get(connection) is False:
-            connection.abort()
 
     def _tell(self, peer: PeerId, *, is_connected: bool) -> None:
         for watcher in self._watchers:

@@ -11,6 +11,7 @@ import msgspec
 
 from network.libp2p.gossip_event import GossipParams
 from network.libp2p.limits import ConnectionLimits
+from network.libp2p.pace import PaceLimits
 from network.libp2p.yamux import YamuxLimits
 
 
@@ -26,6 +27,8 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
         idle_ms: After this silence the peer is pinged; after twice as long it is dropped.
         connections: Limits of connections.
         streams: Limits of each connection.
+        pace: How much handling a connection may cause.
+        backlog_bytes_max: What all connections together keep that was received and not read.
         gossip: Degrees, times and bounds of gossip.
     """
 
@@ -37,6 +40,8 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     idle_ms: int = 30_000
     connections: ConnectionLimits = msgspec.field(default_factory=ConnectionLimits)
     streams: YamuxLimits = msgspec.field(default_factory=YamuxLimits)
+    pace: PaceLimits = msgspec.field(default_factory=PaceLimits)
+    backlog_bytes_max: int = 67_108_864
     gossip: GossipParams = msgspec.field(default_factory=GossipParams)
 
 

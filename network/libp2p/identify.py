@@ -5,10 +5,13 @@ Source: libp2p specification, `identify/README.md`, `ping/ping.md`; docs/spec/ne
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import msgspec
 
 from network.libp2p.multiaddr import InvalidMultiaddr, Multiaddr, decode_multiaddr, encode_multiaddr
-from network.libp2p.node_key import encode_public_key
+from network.libp2p.node_key import PeerId, encode_public_key
 from network.libp2p.protobuf import as_bytes, as_text, decode_fields, encode_bytes
 from network.libp2p.stream import Stream
 
@@ -20,6 +23,8 @@ IDENTIFY_BYTES_MAX = 8_192
 _ADDRESSES_MAX = 16
 _PROTOCOLS_MAX = 128
 _TEXT_MAX = 256
+_PING_STREAMS_MAX = 8
+_PING_PAUSE_S = 0.01
 
 
 class PeerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +95,34 @@ async def read_identify(stream: Stream) -> PeerInfo:
     return decode_identify(frame or b"")
 
 
-async def answer_pings(stream: Stream) -> None:
-    """Send back every 32 bytes until the peer is done."""
-    async with stream:
-        while data := await stream.read(PING_BYTES):
-            if len(data) < PING_BYTES:
-                data += await stream.read_exactly(PING_BYTES - len(data))
-            await stream.write(data)
+class PingDesk:
+    """Answers pings: on a few streams of each peer, each when the answer before has left."""
+
+    def __init__(self) -> None:
+        """Nobody has asked."""
+        self._open: Counter[PeerId] = Counter()
+
+    async def answer(self, stream: Stream) -> None:
+        """Send back every 32 bytes until the peer is done."""
+        # SPEC NET-48: A peer MUST be answered pings on at most 8 streams at a time, and 100 a second on each when it
+        # does not wait for the answers.
+        if self._open[stream.peer_id] >= _PING_STREAMS_MAX:
+            stream.reset()
+            return
+        self._open[stream.peer_id] += 1
+        try:
+            async with stream:
+                while data := await stream.read(PING_BYTES):
+                    if len(data) < PING_BYTES:
+                        data += await stream.read_exactly(PING_BYTES - len(data))
+                    await stream.write(data)
+                    await stream.wait_sent()
+                    if stream.buffered_bytes:  # it did not wait for the answer
+                        await asyncio.sleep(_PING_PAUSE_S)
+        finally:
+            self._open[stream.peer_id] -= 1
+            if not self._open[stream.peer_id]:
+                del self._open[stream.peer_id]
 
 
 def _decode_address(data: bytes) -> Multiaddr | None:

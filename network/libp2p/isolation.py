@@ -11,6 +11,7 @@ from network.libp2p.protocol_error import RemoteProtocolError
 from network.libp2p.stream import Stream, StreamReset
 
 LOG = structlog.get_logger("network")
+_READ_BYTES = 2_048
 _ENDINGS = (TimeoutError, OSError)
 
 
@@ -21,7 +22,7 @@ async def negotiate(stream: Stream, negotiation: Negotiation) -> None:
         RemoteProtocolError: lines that no negotiation has. StreamReset: it broke off.
     """
     while not negotiation.is_over:
-        data = await stream.read()
+        data = await stream.read(_READ_BYTES)  # what is read too far is kept uncounted, so it is little
         if not data:
             raise StreamReset("the stream ended within its negotiation")
         answer = negotiation.receive(data)

@@ -57,6 +57,10 @@ class Admission:
         self.inbound = 0
         self.outbound = 0
 
+    def has_room_for_half_open(self) -> bool:
+        """May one more connection shake hands, as far as their number goes?"""
+        return self.half_open < self._limits.half_open_max
+
     def admits_inbound(self, remote: Multiaddr | None) -> bool:
         """Count one more inbound connection, half-open; False, and nothing counted, where there is no room."""
         # SPEC NET-16: A node MUST refuse, before any cryptography, inbound connections beyond its limits in all,

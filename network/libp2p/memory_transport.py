@@ -70,6 +70,16 @@ class MemoryPipe(asyncio.Transport):
         self.is_held = False  # our own end needs no network to give up
         self._plan()
 
+    def pause_reading(self) -> None:
+        """Let the other end keep what it writes."""
+        if self.other is not None and not self._is_closing:
+            self.other.hold()
+
+    def resume_reading(self) -> None:
+        """Take again what the other end writes."""
+        if self.other is not None and not self._is_closing:
+            self.other.release()
+
     def hold(self) -> None:
         """Deliver nothing from now on: a network that is stuck."""
         self.is_held = True
@@ -99,15 +109,12 @@ class MemoryPipe(asyncio.Transport):
                 self.connection.resume_writing()
         if self._queue:
             self._plan()
-        elif self._is_closing:
-            self._lose()
+        elif self._is_closing and not self._is_lost:
+            self._is_lost = True
+            if self.connection is not None:
+                self.connection.connection_lost(None)
             if other is not None:
                 other.abort()
-
-    def _lose(self) -> None:
-        if not self._is_lost and self.connection is not None:
-            self._is_lost = True
-            self.connection.connection_lost(None)
 
 
 class MemoryListener:

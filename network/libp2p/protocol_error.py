@@ -64,3 +64,9 @@ class ControlFlood(RemoteProtocolError):
     """More answers waiting than a reading peer would ever leave."""
 
     rule: ClassVar[str] = "NET-09"
+
+
+class PieceFlood(RemoteProtocolError):
+    """Pings, empty frames or single bytes without end."""
+
+    rule: ClassVar[str] = "NET-45"

@@ -43,6 +43,9 @@ class StreamOwner(Protocol):
     def consume(self, stream: int, count: int) -> None:
         """Grant window for bytes taken."""
 
+    def discard(self, count: int) -> None:
+        """Count bytes as gone that nobody will read; they grant nothing."""
+
 
 class Stream:
     """A byte stream with a protocol.
@@ -61,6 +64,7 @@ class Stream:
         self._is_ended = False
         self._is_reset = False
         self._is_write_closed = False
+        self._is_done = False  # nobody reads any more
         self._reader: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
@@ -70,7 +74,7 @@ class Stream:
     @property
     def buffered_bytes(self) -> int:
         """How much was received and not read."""
-        return len(self._buffer) + len(self._early)
+        return len(self._buffer)
 
     @property
     def pending_bytes(self) -> int:
@@ -188,8 +192,8 @@ class Stream:
     def reset(self) -> None:
         """Drop the stream at once."""
         if not self._is_reset:
-            self.on_reset()
             self._owner.reset_stream(self._number)
+            self.on_reset()
 
     async def __aenter__(self) -> Self:
         """Return the stream."""
@@ -202,6 +206,9 @@ class Stream:
         if kind is not None:
             self.reset()
             return
+        self._is_done = True
+        self._owner.discard(len(self._buffer))
+        self._buffer.clear()
         self.close_write()
         if not self._is_ended:
             asyncio.get_running_loop().call_later(_LINGER_S, self._end_lingering)
@@ -243,7 +250,10 @@ class Stream:
         self._early += data
 
     def on_data(self, data: bytes) -> None:
-        """Keep what arrived."""
+        """Keep what arrived, as long as somebody may read it."""
+        if self._is_done:
+            self._owner.discard(len(data))
+            return
         self._buffer += data
         self._wake_reader()
 
@@ -253,8 +263,10 @@ class Stream:
         self._wake_reader()
 
     def on_reset(self) -> None:
-        """The stream is gone."""
+        """The stream is gone, and what was not read with it."""
         self._is_reset = True
+        self._buffer.clear()
+        self._early.clear()
         self._wake_reader()
         self.on_sent()
         if self._gone is not None and not self._gone.done():

@@ -26,9 +26,10 @@ from network.libp2p.gossip_wire import (
     decode_rpc,
     encode_rpc,
 )
+from network.libp2p.guard import OpenGuard
 from network.libp2p.message_cache import MessageCache, SeenIds
 from network.libp2p.node_key import PeerId
-from network.libp2p.protobuf import encode_bytes
+from network.libp2p.protobuf import encode_bytes, encode_number
 from network.libp2p.protocol_error import LocalProtocolError, RemoteProtocolError
 from network.libp2p.varint import encode_frame
 from tests.network.support import run_hosts, wait_until
@@ -370,7 +371,9 @@ def test_net_01_a_peer_that_sends_no_gossip_is_disconnected_and_the_host_lives(j
         async with run_hosts(3) as (a, b, c):
             await b.dial(a.addresses[0])
             await c.dial(a.addresses[0])
-            stream = await b.new_stream(a.peer_id, ["/meshsub/1.1.0"])
+            await wait_until(lambda: b.gossip.get_stream(a.peer_id) is not None)
+            stream = b.gossip.get_stream(a.peer_id)
+            assert stream is not None
             await stream.write(encode_frame(junk))
             await wait_until(lambda: len(b.peers) == 0)
             assert await c.ping(a.peer_id) < 1_000
@@ -402,3 +405,72 @@ def test_net_24_a_peer_that_does_not_read_loses_messages_and_then_its_connection
             assert connection.is_closed
 
     _run(scene)
+
+
+def test_net_49_a_later_gossip_stream_takes_the_place_of_the_earlier() -> None:
+    async def scene() -> None:
+        async with run_hosts(2) as (a, b):
+            await b.dial(a.addresses[0])
+            await wait_until(lambda: b.gossip.get_stream(a.peer_id) is not None)
+            first = b.gossip.get_stream(a.peer_id)
+            assert first is not None
+            await first.write(b"\xff\xff\x3f")  # a frame of 1 MiB begins
+            await b.new_stream(a.peer_id, ["/meshsub/1.1.0"])
+            await wait_until(lambda: first.is_reset)
+            assert await b.ping(a.peer_id) < 5_000
+            assert len(a.gossip._inbound) == 1
+
+    _run(scene)
+
+
+class _StrictGuard(OpenGuard):
+    """Lets so much gossip pass."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def on_gossip(self, peer: PeerId, count: int) -> bool:
+        self.left -= count
+        return self.left >= 0
+
+
+def test_net_50_gossip_counts_by_size_and_is_not_read_beyond_the_rate() -> None:
+    """5,000 ids in a frame count as 27 messages, and behind the rate not even junk is looked at."""
+
+    async def scene() -> None:
+        async with run_hosts(2) as (a, b):
+            await b.dial(a.addresses[0])
+            await wait_until(lambda: b.gossip.get_stream(a.peer_id) is not None)
+            guard = _StrictGuard(27)
+            a.guard = guard
+            stream = b.gossip.get_stream(a.peer_id)
+            assert stream is not None
+            ids = tuple(MessageId(n.to_bytes(20, "big")) for n in range(5_000))
+            await stream.write(encode_frame(encode_rpc(Rpc(ihave=((TOPIC, ids),)))))
+            await wait_until(lambda: guard.left == 0)
+            await stream.write(encode_frame(b"\xff\xff\xff"))
+            assert await b.ping(a.peer_id) < 5_000
+            assert guard.left == -1
+            assert not stream.is_reset
+
+    _run(scene)
+
+
+def test_what_is_remembered_of_peers_that_left_is_bounded() -> None:
+    """Nobody fills our memory by coming and going under new names."""
+    router = _make_router(0, params=GossipParams(backoffs_max=100))
+    for number in range(1_000):
+        peer = PeerId(f"passer-by {number}")
+        router.add_peer(peer, is_outbound=False, place=f"8.8.{number // 250}.{number % 250}")
+        router.on_rpc(peer, Rpc(graft=(TOPIC,), prune=(Prune(TOPIC, 1 << 40),)), number)
+        router.remove_peer(peer, number)
+    assert len(router._backoff) == 100
+    assert len(router.scores._places) == 0
+    assert len(router.scores._peers) == 0
+
+
+def test_peers_that_a_prune_offers_are_passed_over() -> None:
+    """Peer exchange has a protocol of its own."""
+    offer = encode_bytes(2, encode_bytes(1, b"a peer") + encode_bytes(2, b"its signed record"))
+    prune = encode_bytes(4, encode_bytes(1, b"t") + offer * 50 + encode_number(3, 60))
+    assert decode_rpc(encode_bytes(3, prune)) == Rpc(prune=(Prune("t", 60),))
