@@ -69,15 +69,17 @@ def add_chunk(ledger: Ledger, amount: int, dynasty: int) -> Ledger:
     return Ledger(active=ledger.active - amount, chunks=(*chunks, chunk))
 
 
-def take_stake(ledger: Ledger, amount: int) -> Ledger:
-    """Return the ledger with `amount` less: from active stake first, then from the newest chunks."""
-    active = max(ledger.active - amount, 0)
-    missing = amount - (ledger.active - active)
-    chunks = list(ledger.chunks)
-    while missing:
-        last = chunks.pop()
-        rest = max(last.amount - missing, 0)
-        missing -= last.amount - rest
-        if rest:
-            chunks.append(Chunk(amount=rest, dynasty=last.dynasty))
-    return Ledger(active=active, chunks=tuple(chunks))
+def leak_stake(ledger: Ledger, *, part: int, whole: int, dynasty: int) -> Ledger:
+    """Return the ledger with `part / whole` less of its active stake and of every chunk that counts in `dynasty`.
+
+    Each of these loses the same fraction, rounded down: whatever of them backs a set's stake, whose loss is rounded up,
+    still does so when the others have been withdrawn.
+    """
+    lowered = [
+        Chunk(amount=chunk.amount - chunk.amount * part // whole, dynasty=chunk.dynasty)
+        if chunk.dynasty > dynasty
+        else chunk
+        for chunk in ledger.chunks
+    ]
+    active = ledger.active - ledger.active * part // whole
+    return Ledger(active=active, chunks=tuple(chunk for chunk in lowered if chunk.amount))

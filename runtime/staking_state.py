@@ -21,7 +21,7 @@ from runtime.environment import Environment
 from runtime.limits import BILLION
 from runtime.pallets.balances import HoldReason, burn_held, pay_from_hold
 from runtime.staking_checks import NotBonded
-from runtime.staking_records import Dynasty, KeyOwner, Ledger, take_stake
+from runtime.staking_records import Dynasty, KeyOwner, Ledger, leak_stake
 from runtime.storage import Overlay, StorageMap, StorageValue
 
 NAME = "Staking"
@@ -169,27 +169,25 @@ def leak(env: Environment, absent: frozenset[bytes], *, checkpoints: int) -> Non
     """Take stake from absent validators.
 
     Args:
+        absent: Accounts of the sets.
         checkpoints: How many checkpoints ago the last one became final.
     """
     state, quotient = env.state, env.params.finality.leak_quotient
     part = min(checkpoints, quotient)
-    sets = SETS.get(state)
-    stakes: dict[bytes, int] = {}
-    for voter in (*sets.previous, *sets.current, *sets.next):
-        if voter.account in absent:
-            stakes[voter.account] = max(stakes.get(voter.account, 0), voter.stake)
-    for who, stake in sorted(stakes.items()):
-        amount = stake * part // quotient
-        ledger = take_stake(get_ledger(state, who), amount)
+    dynasty = DYNASTY.get(state).number
+    for who in sorted(absent):
+        before = get_ledger(state, who)
+        ledger = leak_stake(before, part=part, whole=quotient, dynasty=dynasty)
+        amount = before.total - ledger.total
         burn_held(env, who, HoldReason.Staking, amount)
         set_ledger(state, who, ledger)
         update_candidate(env, who, ledger.active)
         env.deposit_event(Leaked(stash=who, amount=amount))
-    _change_sets(state, dict.fromkeys(stakes, (part, quotient)))
+    _change_sets(state, dict.fromkeys(absent, (part, quotient)))
 
 
 def _change_sets(state: Overlay, losses: Mapping[bytes, tuple[int, int]]) -> None:
-    """Lower the stake of accounts in every set by a fraction."""
+    """Lower the stake of accounts in every set by a fraction, the loss rounded up, so that a set can become empty."""
     sets = SETS.get(state)
     SETS.set(
         state,
@@ -204,6 +202,6 @@ def _change_sets(state: Overlay, losses: Mapping[bytes, tuple[int, int]]) -> Non
 def _lower(voters: tuple[Voter, ...], losses: Mapping[bytes, tuple[int, int]]) -> Iterator[Voter]:
     for voter in voters:
         part, whole = losses.get(voter.account, (0, 1))
-        stake = voter.stake - voter.stake * part // whole
+        stake = voter.stake * (whole - part) // whole
         if stake:
             yield replace(voter, stake=stake)

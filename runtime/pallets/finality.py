@@ -246,7 +246,8 @@ def _leak(env: Environment, status: FinalityStatus, ballot: Ballot) -> None:
     finality = env.params.finality
     checkpoints = (ballot.target.height - status.final_height) // finality.checkpoint_blocks
     # SPEC FIN-22: When a ballot ends more than leak_after_checkpoints checkpoints above the final block, every account
-    # of its sets with a key that did not vote MUST lose stake * checkpoints / leak_quotient, which is burnt.
+    # of its sets with a key that did not vote MUST lose checkpoints / leak_quotient of its active stake and of each
+    # chunk that counts in a set, rounded down and burnt, and of its stake in each set, rounded up.
     if checkpoints <= finality.leak_after_checkpoints:
         return
     sets, present = SETS.get(env.state), set(ballot.voters)

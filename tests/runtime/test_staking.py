@@ -43,7 +43,7 @@ from runtime.staking_checks import (
     Validating,
     WrongAmount,
 )
-from runtime.staking_records import CHUNKS_MAX, Chunk, Ledger, add_chunk, take_stake
+from runtime.staking_records import CHUNKS_MAX, Chunk, Ledger, add_chunk, leak_stake
 from runtime.staking_state import CANDIDATES, DYNASTY, DYNASTY_STARTS, LEDGERS, SETS, Chilled, find_candidate
 from runtime.storage import Overlay
 from tests.support.runtime_chain import ENDOWMENT, NAMES, RuntimeChain, get_events, get_key, get_vote_key, sign_vote
@@ -347,16 +347,46 @@ def test_stk_12_what_waits_is_slashed_too() -> None:
     assert LEDGERS.find(chain.state, get_key("alice")) is None
 
 
-@given(st.integers(0, 50), st.lists(st.integers(1, 30), max_size=4), st.data())
-def test_a_leak_takes_active_stake_first_then_the_newest(active: int, amounts: list[int], data: st.DataObject) -> None:
-    ledger = Ledger(active=active, chunks=tuple(Chunk(amount=a, dynasty=d) for d, a in enumerate(amounts)))
-    amount = data.draw(st.integers(0, ledger.total))
-    after = take_stake(ledger, amount)
-    assert after.total == ledger.total - amount
-    assert after.active == max(active - amount, 0)
-    assert all(chunk.amount for chunk in after.chunks)
-    kept = [chunk.amount for chunk in after.chunks]
-    assert kept[:-1] == amounts[: max(len(kept) - 1, 0)]
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), max_size=5), st.integers(0, 9), st.integers(1, 9))
+def test_fin_22_what_backs_a_set_still_does_after_a_leak(rows: list[tuple[int, int]], part: int, whole: int) -> None:
+    """FIN-22: active stake and the chunks that count lose alike; whichever of them a set counts, the rest covers it."""
+    part = min(part, whole)
+    chunks = tuple(Chunk(amount=amount, dynasty=dynasty) for amount, dynasty in rows if amount)
+    before = Ledger(active=50, chunks=chunks)
+    after = leak_stake(before, part=part, whole=whole, dynasty=3)
+    ripening = [chunk for chunk in chunks if chunk.dynasty <= 3]
+    assert [chunk for chunk in after.chunks if chunk.dynasty <= 3] == ripening, "out of reach of a leak"
+    for first in (4, 5, 6):
+        was, now = (
+            ledger.active + sum(chunk.amount for chunk in ledger.chunks if chunk.dynasty >= first)
+            for ledger in (before, after)
+        )
+        assert was * (whole - part) // whole <= now <= was * (whole - part) // whole + 1 + len(chunks)
+    if part == whole:
+        assert after.total == sum(chunk.amount for chunk in ripening)
+
+
+def test_fin_22_a_chunk_withdrawn_after_a_leak_leaves_the_sets_covered() -> None:
+    """FIN-22: a leak on a half of what is bonded, a dynasty, a standstill: what is ripe may go, the chain goes on."""
+    params = make_params()
+    params = replace(params, finality=replace(params.finality, leak_quotient=100, leak_after_checkpoints=1))
+    chain = RuntimeChain(params, dict.fromkeys(NAMES, ENDOWMENT), validators=VALIDATORS)
+    chain.add_blocks(5)
+    for voters in (VALIDATORS, VALIDATORS):
+        chain.add_round(*voters)
+    do(chain, "alice", unbond, 150 * UNIT_PLANCK)
+    chain.add_blocks(4)
+    for voters in (VALIDATORS, VALIDATORS, VALIDATORS, ("bob",), ("bob",), ("bob",)):
+        chain.add_round(*voters)
+    while DYNASTY.get(chain.state).number < 4:
+        chain.add_round(*VALIDATORS)
+    chain.add_blocks(11)
+    do(chain, "alice", withdraw_unbonded)
+    assert any(voter.account == get_key("alice") for voter in SETS.get(chain.state).previous)
+    while SETS.get(chain.state).current:
+        chain.add_blocks(5)
+        assert chain.head.number < 1_000
+    assert chain.get_reserved("alice") < 1_000
 
 
 # ---- genesis
