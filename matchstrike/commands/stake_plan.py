@@ -221,7 +221,11 @@ def describe_ripening(view: StakeView, part: Ripening, block_ms: int) -> str:
 def describe_joining(view: StakeView, block_ms: int) -> str:
     """Return when the votes of an account that stands since now will count, for people."""
     # it is taken into the next set when this dynasty ends, and that set is current a dynasty later
-    height = view.newest_checkpoint + 2 * view.rules.checkpoint_blocks
+    step, depth = view.rules.checkpoint_blocks, view.rules.unattended_depth
+    height = view.newest_checkpoint + 2 * step
+    if not view.status.is_attended:  # then both dynasties last until depth has made their beginning final
+        ends = max(view.newest_checkpoint + step, _round_up(max(view.dynasty.started_at, step) + depth, step))
+        height = ends + max(step, _round_up(depth, step))
     wait = format_ms((height - view.number) * block_ms)
     return f"stands; votes count from dynasty {view.dynasty.number + 2}, not before block {height} (in about {wait})"
 
@@ -248,3 +252,8 @@ def _show(chain: ChainClient, planck: int) -> str:
 
 def _refuse(reason: str) -> NoReturn:
     raise CommandFailed(f"{reason}. {NOTHING_SENT}", FAILED)
+
+
+def _round_up(height: int, step: int) -> int:
+    """Return the first checkpoint at or above a height."""
+    return -(-height // step) * step

@@ -55,7 +55,7 @@ from runtime.issuance import compute_validators_share
 from runtime.limits import BILLION
 from runtime.pallets.balances import mint
 from runtime.staking_checks import NotBonded
-from runtime.staking_state import KEY_OWNERS, SETS, leak, slash, start_dynasty
+from runtime.staking_state import DYNASTY, KEY_OWNERS, SETS, leak, slash, start_dynasty
 from runtime.storage import Overlay, StorageValue
 from runtime.weights import REPORT, VOTE
 
@@ -229,16 +229,18 @@ def _end_ballot(env: Environment, status: FinalityStatus) -> FinalityStatus:
         _leak(env, status, ballot)
         is_ending = is_dynasty_ending(status, ballot)
     else:
-        # SPEC FIN-21: While the current set has no stake, a dynasty MUST end at every checkpoint once the first above
-        # block 0 is final by depth.
-        is_ending = not status.is_attended and _has_deep_checkpoint(env)
+        is_ending = not status.is_attended and _is_dynasty_deep(env)
     sets = start_dynasty(env) if is_ending else SETS.get(env.state)
     return replace(status, is_attended=compute_stake(sets.current) > 0)
 
 
-def _has_deep_checkpoint(env: Environment) -> bool:
+def _is_dynasty_deep(env: Environment) -> bool:
+    """Say whether depth has made final what the present dynasty began with."""
     finality = env.params.finality
-    return env.number - finality.unattended_depth >= finality.checkpoint_blocks
+    # SPEC FIN-21: While the current set has no stake, a dynasty MUST end at the first checkpoint that is at least
+    # unattended_depth blocks above the one that it began with, the first dynasty above the first checkpoint.
+    began = max(DYNASTY.get(env.state).started_at, finality.checkpoint_blocks)
+    return env.number - finality.unattended_depth >= began
 
 
 def _leak(env: Environment, status: FinalityStatus, ballot: Ballot) -> None:

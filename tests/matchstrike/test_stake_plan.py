@@ -104,6 +104,14 @@ def test_who_stands_now_votes_two_dynasties_later() -> None:
     assert text == "stands; votes count from dynasty 5, not before block 30 (in about 7 s)"
 
 
+def test_who_stands_on_an_unattended_chain_waits_until_depth_has_spoken_twice() -> None:
+    """FIN-21: the present dynasty began at 20, the next one begins at 35, and that after it at 50."""
+    view = make_view()
+    status, rules = replace(view.status, is_attended=False), replace(view.rules, unattended_depth=12)
+    text = describe_joining(replace(view, status=status, rules=rules), 1000)
+    assert text == "stands; votes count from dynasty 5, not before block 50 (in about 27 s)"
+
+
 def test_a_mark_tells_voted_missed_open_and_no_member() -> None:
     """A vote that may still come is not missed."""
     row = Round(height=5, members=frozenset("ab"), voted=frozenset("a"), is_open=False)

@@ -420,6 +420,22 @@ def test_fin_17_and_fin_21_validators_join_an_unattended_chain() -> None:
     assert DYNASTY.get(chain.state).number == 3
 
 
+def test_fin_21_who_makes_a_chain_attended_stood_in_a_block_that_depth_made_final() -> None:
+    """FIN-21: a branch of fewer than unattended_depth blocks cannot bring its own validators and justify something."""
+    chain = to_height(make_chain(validators={}, unattended_depth=20), 41)
+    chain.add_block(chain.sign("alice", bond, 300 * UNIT_PLANCK))
+    chain.add_block(chain.sign("alice", validate, get_vote_key("alice")))
+    bonded = chain.head.number
+    started = []
+    while not get_finality(chain.view).is_attended:
+        if get_events(chain.add_block(), DynastyStarted):
+            started.append(chain.head.number)
+        assert chain.head.number < 200
+    assert started[-1] >= bonded + 20
+    assert started == [45, 65], "the next set was fixed at 45"
+    assert get_state(chain)[2] == 44
+
+
 def test_an_unattended_chain_without_candidates_stays_as_it_is() -> None:
     chain = to_height(RuntimeChain(), 30)
     assert get_state(chain) == (0, 0, 28)
