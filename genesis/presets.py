@@ -43,8 +43,11 @@ def make_development() -> ChainSpec:
 
 
 def make_local() -> ChainSpec:
-    """Return the chain of a few nodes on one machine: //Alice//stash to //Dave//stash validate from the beginning."""
-    params = Params(work=DEVELOPMENT_WORK)
+    """Return the chain of a few nodes on one machine: //Alice//stash to //Dave//stash validate from the beginning.
+
+    Should they all leak away or be slashed, depth decides again; some minutes of blocks, not the two of a lone node.
+    """
+    params = Params(work=DEVELOPMENT_WORK, finality=FinalityParams(unattended_depth=100))
     return _make_spec("Local Testnet", "local", "Local", params, validators=LOCAL_VALIDATORS)
 
 

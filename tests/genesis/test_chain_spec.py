@@ -137,6 +137,7 @@ def test_local_begins_with_four_validators_and_the_others_with_none() -> None:
             accounts[f"//{who}//stash"]: accounts[f"//{who}"] for who in expected
         }
         assert get_finality(view).is_attended is bool(expected)
+    assert load_chain_spec("local").params.finality.unattended_depth == 100, "all validators gone is no lone node"
 
 
 def test_run_27_validators_of_a_spec_are_addresses_keys_and_amounts() -> None:
