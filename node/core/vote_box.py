@@ -22,7 +22,7 @@ from node.core.voting import Enclosed
 from node.log_lines import say_conflict
 from runtime.pallets.finality import find_next_ballot
 from runtime.queries import get_validator_sets
-from runtime.staking_state import KEY_OWNERS
+from runtime.staking_state import KEY_OWNERS, LEDGERS
 from runtime.storage import Overlay
 
 REFRESH_MS = 500
@@ -87,10 +87,23 @@ class VoteBox:
         found = () if wanted is None else self.pool.iterate_target(wanted.target.height, wanted.target.hash)
         votes = tuple(signed for signed in found if self.is_includable(signed))
         self._forget_old(self._importer.head)
-        state = Overlay(self._importer.chain.state)
-        open_ones = (item for key, item in self._offences.items() if not _is_slashed(state, key))
-        evidence = tuple(offence.evidence for offence in open_ones)
-        return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=evidence[-EVIDENCE_CHOSEN_MAX:])
+        return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=self._choose_evidence())
+
+    def _choose_evidence(self) -> tuple[Evidence, ...]:
+        """Return the oldest evidence that still costs somebody something, one piece an account.
+
+        What the runtime would refuse must not take the room: whoever is slashed with one key and has violated with
+        another one would keep the evidence against others out of blocks until it is too old.
+        """
+        importer, chosen = self._importer, dict[bytes, Evidence]()
+        state, window = Overlay(importer.chain.state), importer.params.staking.evidence_blocks
+        for key, offence in self._offences.items():
+            owner, pair = KEY_OWNERS.find(state, key), (offence.evidence.one.vote, offence.evidence.two.vote)
+            is_old = max(vote.target.height for vote in pair) + window <= importer.head.number
+            if is_old or owner is None or owner.is_slashed or LEDGERS.find(state, owner.account) is None:
+                continue
+            chosen.setdefault(owner.account, offence.evidence)
+        return tuple(chosen.values())[:EVIDENCE_CHOSEN_MAX]
 
     def is_includable(self, signed: SignedVote) -> bool:
         """Return whether the block after the head may carry a vote whose signature was checked."""
@@ -136,8 +149,3 @@ class VoteBox:
         old = [key for key, offence in self._offences.items() if offence.found_height + window < head.number]
         for key in old:
             del self._offences[key]
-
-
-def _is_slashed(state: Overlay, key: bytes) -> bool:
-    owner = KEY_OWNERS.find(state, key)
-    return owner is not None and owner.is_slashed

@@ -367,6 +367,35 @@ def test_a_third_conflicting_vote_goes_nowhere() -> None:
     assert [get_verdict(tell(world, vote)) for vote in votes] == ["accept", "accept", "ignore"]
 
 
+def test_evidence_that_the_chain_would_refuse_keeps_none_out_of_a_block() -> None:
+    """Keys that are nobody's here, a second key of who has nothing left, and old votes take no room from the others."""
+    world = make_follower()
+    add = world.machine.votes.box.add
+    keys = [BOB, *(make_vote_keys(f"//Nobody//{n}") for n in range(20)), CHARLIE]
+    for key in keys:
+        for n in range(2):
+            add(sign_vote(key, make_vote(world, Checkpoint(height=5, hash=bytes([n]) * 32))))
+    evidence = world.machine.votes.choose().evidence
+    assert [violation.one.key for violation in evidence] == [BOB.public, CHARLIE.public], "the oldest first"
+
+
+def test_fin_18_evidence_that_is_too_old_is_left_to_itself() -> None:
+    """FIN-18: its later target is evidence_blocks below the head, so the next block could not have it."""
+    tiny = Params.tiny()
+    params = replace(tiny, staking=replace(tiny.staking, evidence_blocks=3))
+    miner, world = make_voter(params=params), make_voter(author=None, params=params)
+    for number in range(1, 9):
+        world.receive(miner.mine())
+        world.now_ms = miner.now_ms
+        if number == 7:
+            for n in range(2):
+                world.machine.votes.box.add(
+                    sign_vote(BOB, make_vote(world, Checkpoint(height=5, hash=bytes([n]) * 32)))
+                )
+            assert len(world.machine.votes.choose().evidence) == 1
+    assert world.machine.votes.choose().evidence == ()
+
+
 def test_votes_found_in_a_side_branch_count_as_evidence() -> None:
     world, other = make_voter("//Alice"), make_voter("//Alice", author="//Bob")
     mine_to_checkpoint(world)
