@@ -26,7 +26,7 @@ from runtime.staking_state import KEY_OWNERS, LEDGERS
 from runtime.storage import Overlay
 
 REFRESH_MS = 500
-VOTES_CHOSEN_MAX = 128
+KEYS_A_VALIDATOR = 4
 EVIDENCE_CHOSEN_MAX = 8
 
 
@@ -55,7 +55,7 @@ class VoteBox:
     """What this node's next block carries beside extrinsics."""
 
     def __init__(self, importer: Importer) -> None:
-        self.pool = VotePool()
+        self.pool = VotePool(keys_max=KEYS_A_VALIDATOR * importer.params.staking.validators_max)
         self._importer = importer
         self._offences: dict[bytes, _Offence] = {}
         self._opening: Opening | None = None
@@ -87,7 +87,7 @@ class VoteBox:
         found = () if wanted is None else self.pool.iterate_target(wanted.target.height, wanted.target.hash)
         votes = tuple(signed for signed in found if self.is_includable(signed))
         self._forget_old(self._importer.head)
-        return Enclosed(votes=votes[:VOTES_CHOSEN_MAX], evidence=self._choose_evidence())
+        return Enclosed(votes=votes, evidence=self._choose_evidence())
 
     def _choose_evidence(self) -> tuple[Evidence, ...]:
         """Return the oldest evidence that still costs somebody something, one piece an account.

@@ -431,6 +431,16 @@ def test_vot_09_new_votes_make_a_new_template_after_half_a_second_or_at_once_whe
     assert get_status(world)[0] == 5
 
 
+def test_a_chain_of_many_validators_has_room_for_all_their_votes() -> None:
+    """Two sets of validators_max without a common key, and as many on another branch, put nobody's vote out."""
+    tiny = Params.tiny()
+    world = make_voter(params=replace(tiny, staking=replace(tiny.staking, validators_max=100)))
+    vote = make_vote(world, Checkpoint(height=5, hash=bytes(32)))
+    for n in range(400):
+        world.machine.votes.box.add(SignedVote(vote=vote, key=n.to_bytes(32, "big"), signature=bytes(64)))
+    assert len(world.machine.votes.box.pool) == 400
+
+
 def test_a_vote_that_does_not_fit_the_block_is_left_out_of_it() -> None:
     world = make_voter()
     mine_to_checkpoint(world)
