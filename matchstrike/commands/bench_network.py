@@ -34,6 +34,7 @@ class NetworkFigures(msgspec.Struct, frozen=True, kw_only=True):
         gossip_cpu_ms: For each message and host, heartbeats included.
         body_cpu_ms: Both ends of one body.
         ping_alone_ms, ping_bulk_ms: On a connection that does nothing else, and on one that carries bulk.
+        ping_bulk_kib_p99: How much bulk comes while a ping is on its way there and back; no busy machine adds to it.
         host_pss_mib: Memory of one host at the end, shared pages divided among who shares them.
     """
 
@@ -56,6 +57,8 @@ class NetworkFigures(msgspec.Struct, frozen=True, kw_only=True):
     ping_alone_ms_p99: float
     ping_bulk_ms_p50: float
     ping_bulk_ms_p99: float
+    ping_bulk_kib_p50: float
+    ping_bulk_kib_p99: float
     host_pss_mib: float
 
 
@@ -210,6 +213,8 @@ async def _measure_bulk(node: Child, server: Child, size: int) -> dict[str, floa
         "ping_alone_ms_p99": _pick(alone, 99),
         "ping_bulk_ms_p50": _pick(beside.ms, 50),
         "ping_bulk_ms_p99": _pick(beside.ms, 99),
+        "ping_bulk_kib_p50": _pick(beside.kib, 50),
+        "ping_bulk_kib_p99": _pick(beside.kib, 99),
     }
 
 

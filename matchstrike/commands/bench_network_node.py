@@ -6,6 +6,7 @@ Run as `python -m matchstrike.commands.bench_network_node`; the first line it pr
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import secrets
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from network.libp2p.gossip import Received
 from network.libp2p.gossip_event import Verdict
@@ -43,6 +45,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ms: One time for each thing asked for.
+        kib: How much came on the connection during each.
         count: Messages received, or peers in the mesh.
         cpu_s: Processor seconds of the process so far.
         pss_kib: Its share of the memory.
@@ -51,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str = ""
     ms: tuple[float, ...] = ()
+    kib: tuple[float, ...] = ()
     count: int = 0
     cpu_s: float = 0.0
     pss_kib: int = 0
@@ -131,13 +135,18 @@ class BenchNode:
 
     async def _ping_beside_bulk(self, task: Task) -> Answer:
         peer = await self._host.dial(parse_multiaddr(task.address))
-        began, delays = time.perf_counter(), []
+        connection = self._host.get_connection(peer)
+        if connection is None:
+            raise ConnectionResetError("the peer has gone")
+        began, delays, passed = time.perf_counter(), [], []
         bulk = asyncio.create_task(self._fetch_body(peer, task.size))
         while not bulk.done():
+            before = connection.received_bytes
             delays.append(await self._host.ping(peer))
+            passed.append((connection.received_bytes - before) / 1024)
             await asyncio.sleep(task.interval_s)
         await bulk
-        return Answer(ms=tuple(delays), elapsed_s=time.perf_counter() - began)
+        return Answer(ms=tuple(delays), kib=tuple(passed), elapsed_s=time.perf_counter() - began)
 
 
 def _read_cpu_s() -> float:
@@ -176,4 +185,8 @@ def _say(answer: Answer) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # the answers have the other one
+    )
     asyncio.run(_run())

@@ -34,6 +34,7 @@ WRITE_HIGH_BYTES = 65_536
 BACKLOG_BYTES_MAX = 8_388_608
 CLOSE_S = 2.0  # how long what is written may take to leave
 _OUTPUT_BYTES = 49_152
+_MEASURES = 4  # pings at the beginning
 
 
 class ConnectionOwner(Protocol):
@@ -104,6 +105,7 @@ class Connection(asyncio.Protocol):
         self.last_received_ms = clock()
         self.received_bytes = self.sent_bytes = 0
         self.ping_sent_ms: int | None = None
+        self._measures = 0
 
     # -- what asyncio tells
 
@@ -281,6 +283,7 @@ class Connection(asyncio.Protocol):
         self._session = YamuxSession(is_client=self.is_outbound, limits=self._limits)
         if not self.secured.done():
             self.secured.set_result(self.peer_id)
+        self.send_ping(self._clock())
         self._owner.on_secured(self)
         if early:
             self._on_events(self._session.receive(early))
@@ -313,7 +316,7 @@ class Connection(asyncio.Protocol):
                 case StreamDrained(_):
                     pass  # the flush behind these events sends what the window now allows
                 case PongReceived(_):
-                    self.ping_sent_ms = None
+                    self._on_pong()
                 case WentAway(_):
                     self.close()
         # SPEC NET-14: At most 8 MiB received and not read MUST be kept for one connection; beyond it the stream that
@@ -324,6 +327,16 @@ class Connection(asyncio.Protocol):
     def _add_backlog(self, change: int) -> None:
         self.backlog_bytes += change
         self._owner.on_backlog(change)
+
+    def _on_pong(self) -> None:
+        """Measure how far the peer is; the shortest time counts, for the others waited somewhere."""
+        sent_ms, self.ping_sent_ms = self.ping_sent_ms, None
+        if sent_ms is not None and self._session is not None:
+            took_ms = max(1, self.last_received_ms - sent_ms)
+            self._session.round_trip_ms = min(took_ms, self._session.round_trip_ms or took_ms)
+            self._measures += 1
+            if self._measures < _MEASURES:
+                self.send_ping(self._clock())
 
     def _add_stream(self, number: int) -> Stream:
         stream = Stream(self, number)

@@ -46,6 +46,7 @@ from network.libp2p.yamux_frame import (
 
 YAMUX = "/yamux/1.0.0"
 _WINDOW_MAX = 2**32 - 1
+_NEAR_MS = 20  # 256 KiB in each round trip are enough
 
 
 class YamuxLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +55,8 @@ class YamuxLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         inbound_streams_max: Streams that the peer may have open.
         window_bytes: What we are ready to hold for each stream; at least yamux's 256 KiB.
-        window_bytes_max: What the window of a stream grows to while its reader empties it quickly.
+        window_bytes_max: What the window of a stream grows to when the peer is far and the reader quick.
         growth_bytes: By how much all windows of the connection may have grown.
-        quick_ms: A reader is quick that empties half a window in this time.
         frame_bytes: Largest piece of one stream sent in its turn.
         control_bytes_max: Answers (pongs, resets, window updates) waiting for a peer that does not read.
     """
@@ -65,7 +65,6 @@ class YamuxLimits(msgspec.Struct, frozen=True, kw_only=True):
     window_bytes: int = WINDOW_BYTES
     window_bytes_max: int = 4_194_304
     growth_bytes: int = 4_194_304
-    quick_ms: int = 2_000
     frame_bytes: int = 16_384
     control_bytes_max: int = 65_536
 
@@ -102,6 +101,7 @@ class YamuxSession:
 
     Attributes:
         frames_received: How many the peer has sent.
+        round_trip_ms: How far away the peer is; a window grows only for one that is.
     """
 
     def __init__(self, *, is_client: bool, limits: YamuxLimits | None = None) -> None:
@@ -123,6 +123,7 @@ class YamuxSession:
         self._body_state: _StreamState | None = None
         self._is_away = False
         self.frames_received = 0
+        self.round_trip_ms = 0
 
     @property
     def stream_count(self) -> int:
@@ -194,11 +195,15 @@ class YamuxSession:
             state.taken = 0
 
     def _grow(self, state: _StreamState, now_ms: int) -> int:
-        """Return by how much a stream's window grows: twofold, if its reader is quick and the connection has room."""
+        """Return by how much a stream's window grows: twofold, if half of it was gone within a round trip.
+
+        Then the peer waits for us more than we for it. A window that is larger than that fills buffers on the way, and
+        small messages wait behind it.
+        """
         # SPEC NET-44: The windows of a connection's streams MUST NOT grow by more than 4 MiB in all, nor any beyond
         # 4 MiB.
         last, state.granted_ms = state.granted_ms, now_ms
-        if last is None or now_ms - last > self._limits.quick_ms:
+        if last is None or self.round_trip_ms < _NEAR_MS or now_ms - last > self.round_trip_ms:
             return 0
         growth = max(0, min(state.window, self._limits.window_bytes_max - state.window, self._growth_left))
         state.window += growth

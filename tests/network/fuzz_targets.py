@@ -172,7 +172,7 @@ def _check_yamux(data: bytes) -> Hashable:
     role = data[0] if data else 0
     limits = YamuxLimits(inbound_streams_max=4)
     session, held = YamuxSession(is_client=role % 4 > 1, limits=limits), 0
-    own = [session.open_stream() for _ in range(2)]
+    session.round_trip_ms, own = 100, [session.open_stream() for _ in range(2)]
     session.send(own[0], bytes(1_000))
     kinds = set()
     for piece in _cut(data[1:]):
@@ -181,7 +181,7 @@ def _check_yamux(data: bytes) -> Hashable:
             if isinstance(event, DataReceived):
                 held += len(event.data)
                 if role % 2:
-                    session.consume(event.stream, len(event.data), now_ms=held)
+                    session.consume(event.stream, len(event.data), held)
                     held -= len(event.data)
         assert session.inbound_count <= 4
         assert session.stream_count <= 6

@@ -51,6 +51,26 @@ def test_hosts_dial_identify_and_ping() -> None:
     _run(scene)
 
 
+def test_net_44_both_ends_measure_how_far_the_other_is() -> None:
+    async def scene() -> None:
+        network, now = MemoryNetwork(), [0]
+        async with make_host(network, 1) as a:
+            b = Host(make_key(2), transport=network.make_transport("10.0.2.1"), clock=lambda: now[0])
+            async with b:
+                await a.listen(Multiaddr(kind="ip4", host="10.0.1.1", port=1))
+                connection = b.peers.get(await b.dial(a.addresses[0]))
+                assert connection is not None
+                assert connection._session is not None
+                for at_ms, shortest_ms in ((150, 150), (230, 80), (730, 80), (1_230, 80)):
+                    assert connection.ping_sent_ms is not None
+                    now[0] = at_ms
+                    await wait_until(lambda: connection.ping_sent_ms in (None, now[0]))
+                    assert connection._session.round_trip_ms == shortest_ms
+                assert connection.ping_sent_ms is None  # four are enough
+
+    _run(scene)
+
+
 def test_hosts_talk_over_tcp_on_loopback() -> None:
     async def scene() -> None:
         async with Host(make_key(1)) as a, Host(make_key(2)) as b:
@@ -104,6 +124,35 @@ def test_a_ping_passes_bulk_that_nobody_reads() -> None:
             with pytest.raises(StreamReset):
                 await writer
             stuck.set()
+
+    _run(scene)
+
+
+def test_a_ping_beside_bulk_waits_for_little_of_it() -> None:
+    """Over TCP, in bytes that came meanwhile, which no busy machine changes; its stream is new each time."""
+
+    async def scene() -> None:
+        async with Host(make_key(1)) as a, Host(make_key(2)) as b:
+
+            async def pour(stream: Stream) -> None:
+                async with stream:
+                    for _ in range(300):
+                        await stream.write(bytes(131_072))
+
+            a.set_handler("/bulk/1", pour)
+            peer = await b.dial(await a.listen(parse_multiaddr("/ip4/127.0.0.1/tcp/0")))
+            connection = b.get_connection(peer)
+            assert connection is not None
+            stream = await b.new_stream(peer, ["/bulk/1"])
+            bulk, passed = asyncio.create_task(stream.read_exactly(300 * 131_072)), []
+            while not bulk.done():
+                before = connection.received_bytes
+                assert await b.ping(peer) < 5_000
+                passed.append(connection.received_bytes - before)
+            assert await bulk == bytes(300 * 131_072)
+            assert len(passed) > 10
+            assert sorted(passed)[len(passed) // 2] < 2_000_000
+            stream.close_write()
 
     _run(scene)
 

@@ -63,6 +63,7 @@ def test_a_sender_stops_at_the_window_and_goes_on_when_the_reader_has_read() -> 
 def _send_over_a_long_way(limits: YamuxLimits, size: int, delay_ms: int) -> int:
     """Return after how many milliseconds the reader, who reads at once, has everything."""
     client, server = YamuxSession(is_client=True), YamuxSession(is_client=False, limits=limits)
+    server.round_trip_ms = 2 * delay_ms
     stream = client.open_stream()
     client.send(stream, bytes(size))
     to_server, to_client, received = deque[tuple[int, bytes]](), deque[tuple[int, bytes]](), 0
@@ -87,11 +88,13 @@ def test_net_44_a_window_grows_for_a_quick_reader_far_away() -> None:
     assert 3_000 < _send_over_a_long_way(fixed, 8 << 20, 50) < 3_500
     assert _send_over_a_long_way(YamuxLimits(), 8 << 20, 50) <= 800
     assert _send_over_a_long_way(YamuxLimits(), 300_000, 50) <= 150
+    assert 1_500 < _send_over_a_long_way(YamuxLimits(growth_bytes=WINDOW_BYTES), 8 << 20, 50) < 2_000
 
 
 def test_net_44_windows_grow_within_what_the_connection_has_for_them() -> None:
     limits = YamuxLimits(window_bytes_max=4 * WINDOW_BYTES, growth_bytes=4 * WINDOW_BYTES)
     client, server = YamuxSession(is_client=True), YamuxSession(is_client=False, limits=limits)
+    server.round_trip_ms = 20
     streams = [client.open_stream() for _ in range(3)]
     server.receive(client.take_output(ALL))
 
@@ -116,14 +119,17 @@ def test_net_44_windows_grow_within_what_the_connection_has_for_them() -> None:
     assert measure_window(streams[2]) == 4
 
 
-def test_net_44_a_slow_reader_keeps_the_window_it_began_with() -> None:
+@pytest.mark.parametrize(("round_trip_ms", "turn_ms"), [(100, 101), (19, 0), (0, 0)])
+def test_net_44_for_a_slow_reader_or_a_near_peer_the_window_stays(round_trip_ms: int, turn_ms: int) -> None:
+    """Near by it would only fill buffers, in which small messages wait."""
     client, server = _make_pair()
+    server.round_trip_ms = round_trip_ms
     stream = client.open_stream()
     client.send(stream, bytes(20 * WINDOW_BYTES))
     for turn in range(15):
         data = sum(len(event.data) for event in _pass(client, server) if isinstance(event, DataReceived))
-        assert data <= WINDOW_BYTES
-        server.consume(stream, data, turn * 3_000)
+        assert 0 < data <= WINDOW_BYTES
+        server.consume(stream, data, turn * turn_ms)
         _pass(server, client)
 
 
