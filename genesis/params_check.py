@@ -15,6 +15,9 @@ from consensus.core_problem import compute_core_gas
 
 U32_MAX, U64_MAX, BILLION = 2**32 - 1, 2**64 - 1, 10**9
 
+VOTE_BYTES = 205  # a vote as an extrinsic with its length
+HEADER_AND_REPORTS_BYTES = 16_384  # with the largest seal and solution, and a template's evidence
+
 Ranges = Mapping[str, tuple[int, int]]
 
 _PARAMS: Ranges = {
@@ -93,7 +96,7 @@ def find_bad_number(params: Params) -> str | None:
             value = getattr(record, name)
             if not lowest <= value <= highest:
                 return f"params.{prefix}{name} is {value}, but must be {lowest} to {highest}"
-    return _find_bad_work(params.work) or _find_bad_staking(params)
+    return _find_bad_work(params.work) or _find_bad_staking(params) or _find_bad_room(params)
 
 
 def _find_bad_work(work: WorkParams) -> str | None:
@@ -116,4 +119,19 @@ def _find_bad_staking(params: Params) -> str | None:
         return "params.staking.candidates_max is smaller than validators_max"
     if staking.unbonding_blocks <= staking.evidence_blocks:
         return "params.staking.unbonding_blocks must exceed evidence_blocks, or stake is gone before it can be slashed"
+    if staking.evidence_blocks < finality.checkpoint_blocks:
+        return "params.staking.evidence_blocks must reach to the next checkpoint, or a violation is seen too late"
+    return None
+
+
+def _find_bad_room(params: Params) -> str | None:
+    """Say when signed extrinsics could leave an author no bytes for its header, all votes and evidence."""
+    block = params.block
+    room = block.bytes_max - block.bytes_max * block.normal_share_ppb // BILLION
+    needed = HEADER_AND_REPORTS_BYTES + 2 * params.staking.validators_max * VOTE_BYTES
+    if room < needed:
+        return (
+            f"params.block.bytes_max and normal_share_ppb leave {room} bytes of a block beside signed extrinsics,"
+            f" but header, votes and evidence may take {needed}"
+        )
     return None

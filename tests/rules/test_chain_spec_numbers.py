@@ -71,6 +71,24 @@ def test_gen_05_a_chain_spec_that_would_keep_bounties_for_ever_is_refused() -> N
         read_chain_spec(spec_with(change(params, "work", "ticket_gas_max", 1000)))
 
 
+def test_gen_05_a_block_has_room_for_all_votes_beside_a_full_body() -> None:
+    """GEN-05: else whoever fills blocks would make an author refuse its own, and the chain stops."""
+    params = Params()
+    for changed, words in (
+        (change(params, "block", "normal_share_ppb", 10**9), "leave 0 bytes"),
+        (change(params, "block", "bytes_max", 1024), "header, votes and evidence may take 42624"),
+        (change(params, "block", "normal_share_ppb", 9 * 10**8), None),
+    ):
+        found = find_bad_number(changed)
+        assert found is None if words is None else words in (found or "")
+
+
+def test_gen_05_evidence_counts_until_the_votes_have_been_seen() -> None:
+    params = change(Params(), "staking", "evidence_blocks", 4)
+    assert "next checkpoint" in (find_bad_number(params) or "")
+    assert find_bad_number(change(Params(), "staking", "evidence_blocks", 5)) is None
+
+
 def test_run_25_endowments_leave_room_for_the_rewards() -> None:
     """With a full issuance the first reward would not fit 128 bits, and the chain would stop at block 2."""
     half = GenesisConfig(balances=((bytes(32), 2**126), (bytes([1]) * 32, 2**126 - 1)))
