@@ -127,8 +127,9 @@ def _find_bad_staking(params: Params) -> str | None:
 def _find_bad_room(params: Params) -> str | None:
     """Say when signed extrinsics could leave an author no bytes for its header, all votes and evidence."""
     block = params.block
-    room = block.bytes_max - block.bytes_max * block.normal_share_ppb // BILLION
-    needed = HEADER_AND_REPORTS_BYTES + 2 * params.staking.validators_max * VOTE_BYTES
+    signed = block.bytes_max * block.normal_share_ppb // BILLION
+    room, lengths = block.bytes_max - signed, signed // 50  # a length takes 2 % of an extrinsic at most
+    needed = HEADER_AND_REPORTS_BYTES + 2 * params.staking.validators_max * VOTE_BYTES + lengths
     if room < needed:
         return (
             f"params.block.bytes_max and normal_share_ppb leave {room} bytes of a block beside signed extrinsics,"
