@@ -45,9 +45,11 @@ def make_development() -> ChainSpec:
 def make_local() -> ChainSpec:
     """Return the chain of a few nodes on one machine: //Alice//stash to //Dave//stash validate from the beginning.
 
-    Should they all leak away or be slashed, depth decides again; some minutes of blocks, not the two of a lone node.
+    They wait for a block on the checkpoint before they vote: two blocks at its height would split the votes, and the
+    next checkpoint comes 15 s later. Should they all leak away or be slashed, depth decides again; some minutes of
+    blocks, not the two of a lone node.
     """
-    params = Params(work=DEVELOPMENT_WORK, finality=FinalityParams(unattended_depth=100))
+    params = Params(work=DEVELOPMENT_WORK, finality=FinalityParams(vote_depth=1, unattended_depth=100))
     return _make_spec("Local Testnet", "local", "Local", params, validators=LOCAL_VALIDATORS)
 
 
