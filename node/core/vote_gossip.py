@@ -78,10 +78,13 @@ class VoteGossip:
         is_formed = is_checkpoint(target.height, finality) and is_checkpoint(vote.source.height, finality)
         if not is_formed or vote.genesis != self._importer.chain.genesis_hash or vote.source.height >= target.height:
             return "reject"
-        # SPEC VOT-06: A gossiped vote MUST be ignored, without blame, that is stale, known, or too far ahead.
+        # SPEC VOT-06: A gossiped vote MUST be ignored, without blame, that is known, too far ahead, or stale and no
+        # contradiction of a known one.
         horizon = self._importer.head.number + HORIZON_CHECKPOINTS * finality.checkpoint_blocks
-        if not self._importer.final.number < target.height <= horizon or self._pool.has(signed.key, vote):
+        if target.height > horizon or self._pool.has(signed.key, vote):
             return "ignore"
+        if target.height <= self._importer.final.number:
+            return self._judge_signature(signed) if self._pool.contradicts(signed) else "ignore"
         if known and blocks.get(target.hash).number != target.height:
             return "reject"
         voters = self._find_voters(target.hash if known else self._importer.head.hash)

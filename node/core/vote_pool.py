@@ -31,6 +31,10 @@ class VotePool:
         """Return whether a vote is known, whatever the bytes of its signature."""
         return any(kept.vote == vote for kept in self._votes.get(key, ()))
 
+    def contradicts(self, signed: SignedVote) -> bool:
+        """Return whether a vote and one that is kept are evidence."""
+        return any(is_slashable(kept.vote, signed.vote) for kept in self._votes.get(signed.key, ()))
+
     def has_room(self, signed: SignedVote) -> bool:
         """Return whether a vote would be kept: its height is not full, and not below all that are kept."""
         votes = self._votes.get(signed.key, [])

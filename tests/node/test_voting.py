@@ -303,6 +303,25 @@ def test_vot_06_stale_known_and_far_votes_are_ignored() -> None:
     assert get_verdict(tell(world, signed, message_id=b"again")) == "ignore"
 
 
+def test_vot_06_a_stale_vote_that_contradicts_a_known_one_is_evidence() -> None:
+    """VOT-06: who voted on two chains is punished also when the votes of one come to light after the other is final."""
+    miner = make_voter(*VALIDATORS)
+    for _ in range(12):
+        miner.mine()
+    assert miner.importer.final.number == 5
+    hidden = sign_vote(BOB, make_vote(miner, Checkpoint(height=5, hash=b"x" * 32)))
+    assert get_verdict(tell(miner, replace(hidden, signature=bytes(64)))) == "reject"
+    effects = tell(miner, hidden)
+    assert get_verdict(effects) == "accept"
+    assert len(list_published(effects)) == 2
+    assert [violation.one.key for violation in miner.machine.votes.choose().evidence] == [BOB.public]
+    miner.mine()
+    sets = get_validator_sets(miner.importer.chain.state)
+    assert BOB.public not in {voter.key for voter in sets.current}
+    nobodys = sign_vote(make_vote_keys("//Nobody"), make_vote(miner, Checkpoint(height=5, hash=b"x" * 32)))
+    assert get_verdict(tell(miner, nobodys)) == "ignore"
+
+
 def test_a_vote_that_comes_before_its_block_is_passed_on_at_once_if_the_key_may_vote() -> None:
     miner, world = make_voter("//Alice"), make_voter(author=None)
     for _ in range(4):
