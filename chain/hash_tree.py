@@ -88,17 +88,22 @@ class HashTree:
         if self.count > GROWTH_MAX << self.depth and self.depth < DEPTH_MAX:
             self._deepen()
 
-    def make_proof(self, key_hash: bytes) -> StateProof:
-        """Return the proof that the key is in the tree or is not: the path to where its fate is decided."""
+    def make_proof(self, key_hash: bytes, change: TreeChange | None = None) -> StateProof:
+        """Return the proof that the key is in the tree or is not: the path to where its fate is decided.
+
+        Args:
+            change: Prove it for the tree with this change of it instead.
+        """
+        nodes, buckets = ({}, {}) if change is None else (change.nodes, change.buckets)
         siblings: list[bytes] = []
         index = 1
         for level in range(self.depth):
-            if self._nodes[index] is EMPTY or self._is_single(index, {}, {}):
+            if self._get_node(index, nodes) is EMPTY or self._is_single(index, nodes, buckets):
                 break
             bit = get_bit(key_hash, level)
-            siblings.append(self._nodes[2 * index + 1 - bit])
+            siblings.append(self._get_node(2 * index + 1 - bit, nodes))
             index = 2 * index + bit
-        entries = self._get_entries(index)
+        entries = self._get_entries(index, nodes, buckets)
         depth = len(siblings)
         while len(entries) > 1:
             bit = get_bit(key_hash, depth)
@@ -109,14 +114,18 @@ class HashTree:
         is_own = bool(entries) and entries[0][:32] == key_hash
         return StateProof(siblings=tuple(siblings), other=entries[0] if entries and not is_own else None)
 
-    def _get_entries(self, index: int) -> list[bytes]:
+    def _get_node(self, index: int, nodes: Mapping[int, bytes]) -> bytes:
+        return nodes.get(index) or self._nodes[index]
+
+    def _get_entries(self, index: int, nodes: Mapping[int, bytes], buckets: Mapping[int, bytes]) -> list[bytes]:
         """Return the entries of the bucket at a node, or the only entry below it, or none."""
         while index < len(self._buckets):
-            left, right = self._nodes[2 * index], self._nodes[2 * index + 1]
+            left, right = self._get_node(2 * index, nodes), self._get_node(2 * index + 1, nodes)
             if left is EMPTY and right is EMPTY:
                 return []
             index = 2 * index + (left is EMPTY)
-        return _split_bucket(self._buckets[index - len(self._buckets)])
+        number = index - len(self._buckets)
+        return _split_bucket(buckets[number] if number in buckets else self._buckets[number])
 
     def _merge_few(self, changes: Mapping[bytes, bytes | None]) -> dict[int, bytes]:
         """Return the changed buckets, each entry put in its place."""

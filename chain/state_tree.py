@@ -12,7 +12,7 @@ Layout in the store: `s | storage key` -> value, `u | height` -> undo record, `t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -236,6 +236,15 @@ class StateTree:
     def prove(self, key: bytes) -> StateProof:
         """Return the proof that a storage key has its value, or is absent, under `root`."""
         return self._hashes.make_proof(compute_value_hash(key))
+
+    def prove_at(self, height: int, keys: Sequence[bytes]) -> tuple[StateProof, ...]:
+        """Return the proofs of keys in the state after the block at `height`.
+
+        Raises:
+            StatePruned: the height is outside the window.
+        """
+        change = self._hashes.compute_change(_compute_hashes(self.get_changes_back(height)))
+        return tuple(self._hashes.make_proof(compute_value_hash(key), change) for key in keys)
 
     def get_at(self, height: int, key: bytes) -> bytes | None:
         """Return the value that a storage key had after the block at `height`.
