@@ -26,10 +26,14 @@ BODIES_MAX = 64
 LOCATOR_MAX = 64
 EXTRINSICS_MAX = 512
 INVENTORY_MAX = 1_024
+STEPS_MAX = 256
+STEP_BYTES_MAX = 98_304
+PAIRS_MAX = 65_536
 
 Hash: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Height: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=HEADERS_MAX)]
+Step: TypeAlias = Annotated[bytes, msgspec.Meta(max_length=STEP_BYTES_MAX)]
 T = TypeVar("T")
 
 
@@ -88,6 +92,33 @@ class GetExtrinsics(msgspec.Struct, frozen=True, kw_only=True, array_like=True, 
     hashes: Annotated[tuple[Hash, ...], msgspec.Meta(min_length=1, max_length=EXTRINSICS_MAX)]
 
 
+class GetFinality(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=11):
+    """The finality steps of your chain from this checkpoint of mine on; its own step comes first, block 0 has none."""
+
+    start: Hash
+
+
+class GetAncestors(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=12):
+    """The headers of the blocks before this one, as Headers, newest first."""
+
+    start: Hash
+    count: Count
+
+
+class GetStatePart(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=13):
+    """The pairs of the state after this final block whose key hashes begin at `start`.
+
+    Attributes:
+        depth_min: The fewest leading bits that these key hashes have to share.
+        bytes_max: About how much the answer may hold; more only where one pair alone is larger.
+    """
+
+    block_hash: Hash
+    start: Hash
+    depth_min: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    bytes_max: Annotated[int, msgspec.Meta(ge=1, le=ANSWER_BYTES_MAX)]
+
+
 class Headers(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=16):
     """Headers in a row, oldest first; none if no block of the locator is on my best chain, or nothing follows."""
 
@@ -106,9 +137,24 @@ class Extrinsics(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     extrinsics: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=EXTRINSICS_MAX)]
 
 
+class FinalitySteps(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=19):
+    """Finality steps, each on the one before; none if I do not know the checkpoint asked from, or nobody votes."""
+
+    steps: Annotated[tuple[Step, ...], msgspec.Meta(max_length=STEPS_MAX)]
+
+
+class StatePart(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=20):
+    """All pairs of one place of a state's tree, as `chain.state_part.Part` has them."""
+
+    depth: Annotated[int, msgspec.Meta(ge=0, le=255)]
+    pairs: Annotated[tuple[tuple[bytes, bytes], ...], msgspec.Meta(max_length=PAIRS_MAX)]
+    siblings: Annotated[tuple[Hash, ...], msgspec.Meta(max_length=255)]
+    other: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)] | None
+
+
 Notice: TypeAlias = Status | ExtrinsicInventory
-Request: TypeAlias = GetHeaders | GetBodies | GetExtrinsics
-Answer: TypeAlias = Headers | Bodies | Extrinsics
+Request: TypeAlias = GetHeaders | GetBodies | GetExtrinsics | GetFinality | GetAncestors | GetStatePart
+Answer: TypeAlias = Headers | Bodies | Extrinsics | FinalitySteps | StatePart
 Message: TypeAlias = Notice | Request | Answer
 
 _encoder = msgspec.msgpack.Encoder()

@@ -23,11 +23,16 @@ from network.messages import (
     BadMessage,
     Bodies,
     Extrinsics,
+    FinalitySteps,
+    GetAncestors,
     GetBodies,
     GetExtrinsics,
+    GetFinality,
     GetHeaders,
+    GetStatePart,
     Headers,
     Request,
+    StatePart,
     decode_answer,
     decode_request,
     encode_message,
@@ -205,5 +210,9 @@ def is_answer_to(request: Request, answer: Answer) -> bool:
             return len(answer.bodies) <= len(request.hashes)
         case GetExtrinsics(), Extrinsics():
             return len(answer.extrinsics) <= len(request.hashes)
+        case GetAncestors(), Headers():
+            return len(answer.headers) <= request.count
+        case (GetFinality(), FinalitySteps()) | (GetStatePart(), StatePart()):
+            return True
         case _:
             return False

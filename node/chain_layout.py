@@ -27,6 +27,7 @@ CANONICAL_PREFIX = b"n"
 EVENTS_PREFIX = b"e"
 EXTRINSIC_PREFIX = b"x"
 SIDE_PREFIX = b"o"
+STEP_PREFIX = b"l"
 META_PREFIX = b"m"
 
 T = TypeVar("T")
@@ -161,3 +162,5 @@ def get_meta_key(name: str) -> bytes:
 FORMAT_KEY = get_meta_key("format")
 HEAD_KEY = get_meta_key("head")
 FINAL_META = "final"
+BODIES_META = "bodies"
+"""Number of the first block whose body is stored, 8 bytes; absent where all are."""

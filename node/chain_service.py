@@ -49,8 +49,16 @@ class ChainService:
         return self._importer.get_header(block_hash)
 
     def get_block(self, block_hash: bytes) -> Block | None:
-        """Return a stored block."""
+        """Return a stored block.
+
+        Raises:
+            RpcError: its header is stored and its body is not, for the node began with fast sync above it.
+        """
         header, body = self.get_header(block_hash), self._importer.chain.get_body(block_hash)
+        first = self._importer.chain.first_body
+        if header is not None and body is None and header.number < first:
+            text = f"this node began with fast sync at block {first}; of block {header.number} it has the header only"
+            raise RpcError(STATE_UNAVAILABLE, "Body not stored", text)
         return None if header is None or body is None else Block(header=header, extrinsics=body)
 
     def get_state(self, block_hash: bytes) -> StateView:

@@ -22,6 +22,7 @@ from chain.state_tree import PreparedCommit, StateTree
 from chain.store import BatchEntry, Store, StoreDamaged
 from node.chain_layout import (
     ADVICE,
+    BODIES_META,
     BODY_PREFIX,
     EVENTS_PREFIX,
     EXTRINSIC_PREFIX,
@@ -31,6 +32,7 @@ from node.chain_layout import (
     NUMBER_PREFIX,
     RECORD_PREFIX,
     SIDE_PREFIX,
+    STEP_PREFIX,
     BlockData,
     BlockRecord,
     ExecutionRecord,
@@ -187,6 +189,31 @@ class ChainStore:
             if record is None:
                 raise StoreDamaged(f"block 0x{key[9:].hex()} is listed but has no record. {ADVICE}")
             yield key[9:], record
+
+    def get_step(self, height: int) -> bytes | None:
+        """Return the finality step of a final checkpoint, or None."""
+        return self._store.get(STEP_PREFIX + height.to_bytes(8, "big"))
+
+    def get_last_step(self) -> int:
+        """Return the height of the highest final checkpoint with a step, 0 if there is none."""
+        newest = next(self._store.iterate(STEP_PREFIX, reverse=True), None)
+        return 0 if newest is None else int.from_bytes(newest[0][1:], "big")
+
+    def iterate_steps(self, from_height: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the finality steps of final checkpoints by height."""
+        start = STEP_PREFIX + from_height.to_bytes(8, "big")
+        for key, raw in self._store.iterate(STEP_PREFIX, start=start):
+            yield int.from_bytes(key[1:], "big"), raw
+
+    def set_steps(self, steps: Mapping[int, bytes]) -> None:
+        """Keep finality steps of final checkpoints, synced."""
+        self._store.write([(STEP_PREFIX + height.to_bytes(8, "big"), raw) for height, raw in steps.items()])
+
+    @property
+    def first_body(self) -> int:
+        """The number of the first block whose body is stored: 0, or the block at which fast sync began."""
+        raw = self.get_meta(BODIES_META)
+        return 0 if raw is None else int.from_bytes(raw, "big")
 
     def get_meta(self, name: str) -> bytes | None:
         """Return a named value, or None."""

@@ -6,7 +6,7 @@ A default port that is taken is no reason not to start: several nodes on one mac
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version as get_package_version
 
@@ -44,17 +44,12 @@ async def open_network(driver: Driver, config: RunConfig, site: Site) -> AsyncIt
     Raises:
         StartFailure: it cannot listen where it was told to.
     """
-    settings = make_network_settings(config, site, driver.machine.importer.chain.genesis_hash)
-    async with AsyncExitStack() as stack:
-        try:
-            service = await stack.enter_async_context(_make_service(driver, config, site, settings))
-        except OSError as error:
-            if not config.network.is_port_free:
-                raise _explain(settings.listen, error) from error
-            listen = tuple(msgspec.structs.replace(address, port=0) for address in settings.listen)
-            settings = msgspec.structs.replace(settings, listen=listen)
-            service = await stack.enter_async_context(_make_service(driver, config, site, settings))
-            _log.warning("port %d is taken; listening on another one", config.network.listen[0].port)
+
+    def take(event: NetworkEvent) -> None:
+        with suppress(StoreError):  # the driver has told whoever stops the node
+            driver.dispatch(event)
+
+    async with open_service(take, config, site, driver.machine.importer.chain.genesis_hash) as service:
         for address in service.host.addresses:
             _log.info("👂 Listening for peers at %s", address)
         driver.perform = service.perform
@@ -63,6 +58,25 @@ async def open_network(driver: Driver, config: RunConfig, site: Site) -> AsyncIt
             yield service
         finally:
             driver.perform, driver.on_more_work = _ignore, _rest
+
+
+@asynccontextmanager
+async def open_service(
+    take: Callable[[NetworkEvent], None], config: RunConfig, site: Site, genesis: bytes
+) -> AsyncIterator[NetworkService]:
+    """Run the network, its events going to `take`, until the context ends; see `open_network`."""
+    settings = make_network_settings(config, site, genesis)
+    async with AsyncExitStack() as stack:
+        try:
+            service = await stack.enter_async_context(_make_service(take, config, site, settings))
+        except OSError as error:
+            if not config.network.is_port_free:
+                raise _explain(settings.listen, error) from error
+            listen = tuple(msgspec.structs.replace(address, port=0) for address in settings.listen)
+            settings = msgspec.structs.replace(settings, listen=listen)
+            service = await stack.enter_async_context(_make_service(take, config, site, settings))
+            _log.warning("port %d is taken; listening on another one", config.network.listen[0].port)
+        yield service
 
 
 def make_network_settings(config: RunConfig, site: Site, genesis: bytes) -> NetworkSettings:
@@ -97,7 +111,9 @@ def parse_spec_bootnodes(texts: tuple[str, ...]) -> list[Multiaddr]:
     return addresses
 
 
-def _make_service(driver: Driver, config: RunConfig, site: Site, settings: NetworkSettings) -> NetworkService:
+def _make_service(
+    take: Callable[[NetworkEvent], None], config: RunConfig, site: Site, settings: NetworkSettings
+) -> NetworkService:
     secret = load_node_key(site.folders.network, given=config.node_key, file=config.node_key_file)
     network = config.network
     limits = ConnectionLimits(
@@ -106,11 +122,6 @@ def _make_service(driver: Driver, config: RunConfig, site: Site, settings: Netwo
     )
     agent = f"matchstrike-node/{get_package_version('matchstrike')} ({config.name})"
     host = Host(make_node_key(secret), config=HostConfig(agent=agent, connections=limits))
-
-    def take(event: NetworkEvent) -> None:
-        with suppress(StoreError):  # the driver has told whoever stops the node
-            driver.dispatch(event)
-
     return NetworkService(host, settings, take)
 
 

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
@@ -52,6 +53,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         author: Account that earns the rewards; None does not mine.
         workers: Mining processes.
         state_window: Undo records kept behind the head; None keeps all.
+        sync: How an empty database is filled.
+        checkpoint: Hash of a block that the chain must contain.
         notices: Flags that have no effect, with the reason, for the log.
     """
 
@@ -81,7 +84,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     node_key: str | None
     node_key_file: Path | None
     network: NetworkConfig
-    notices: tuple[str, ...]
+    sync: Literal["full", "fast"] = "full"
+    checkpoint: bytes | None = None
+    notices: tuple[str, ...] = ()
 
 
 def make_shared(options: Mapping[str, object]) -> SharedOptions:
@@ -139,6 +144,8 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         node_key=flags.text("node_key"),
         node_key_file=msgspec.convert(options.get("node_key_file"), Path | None),
         network=make_network_config(options),
+        sync="full" if flags.text("sync") in (None, "full") else "fast",
+        checkpoint=parse_checkpoint(flags.text("checkpoint")),
         notices=tuple(
             f"{flag} has no effect: {reason}."
             for flag, (_, _, reason) in WITHOUT_EFFECT.items()
@@ -173,6 +180,19 @@ def parse_pruning(text: str) -> int | None:
     if text.isdecimal() and int(text) >= 1:
         return int(text)
     raise click.UsageError(f"--state-pruning is archive, archive-canonical or a number of blocks, not '{text}'")
+
+
+def parse_checkpoint(text: str | None) -> bytes | None:
+    """Return the hash of a trusted checkpoint.
+
+    Raises:
+        click.UsageError: not 0x and 64 hexadecimal digits.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        raise click.UsageError(f"--checkpoint is a block hash, 0x and 64 hexadecimal digits, not '{text}'")
+    return bytes.fromhex(text[2:])
 
 
 def parse_origins(text: str | None, *, allow_all: bool) -> tuple[str, ...] | None:

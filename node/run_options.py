@@ -25,8 +25,6 @@ WITHOUT_EFFECT: dict[str, tuple[str, type[str] | type[int] | type[bool], str]] =
     "--in-peers-light": ("N", int, "there are no light peers"),
     "--max-parallel-downloads": ("N", int, "the node asks as many peers as are fast enough"),
     "--max-blocks-per-request": ("N", int, "the network's protocol sets how much one answer holds"),
-    "--sync": ("full|fast|fast-unsafe|warp", str, "there is one way to catch up: headers first, then every block"),
-    "--checkpoint": ("HASH", str, "there is no start from a checkpoint yet"),
     "--network-backend": ("litep2p|libp2p", str, "there is one implementation of the network"),
     "--node-key-type": ("ed25519", str, "node keys are ed25519"),
     "--unsafe-force-node-key-generation": ("", bool, "a node makes its key at the first start"),
@@ -113,6 +111,14 @@ _RPC = [
 ]
 _REST = [
     click.option("--state-pruning", "--pruning", "state_pruning", metavar="archive|archive-canonical|N", default="256"),
+    click.option(
+        "--sync",
+        type=click.Choice(["full", "fast", "fast-unsafe", "warp"]),
+        default="full",
+        show_default=True,
+        help="How an empty database is filled: every block, or (fast, and its synonyms) a proven final state.",
+    ),
+    click.option("--checkpoint", metavar="HASH", help="A block the chain must contain; --sync fast begins there."),
     click.option("--pool-limit", type=click.IntRange(1), default=8192, show_default=True),
     click.option("--pool-kbytes", type=click.IntRange(1), default=20480, show_default=True),
     click.option("--tx-ban-seconds", type=click.IntRange(0), default=1800, show_default=True),

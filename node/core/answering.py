@@ -12,7 +12,19 @@ from typing import assert_never
 
 import msgspec
 
-from network.messages import ANSWER_BYTES_MAX, Answer, Bodies, Extrinsics, GetBodies, GetExtrinsics, GetHeaders, Headers
+from network.messages import (
+    ANSWER_BYTES_MAX,
+    Answer,
+    Bodies,
+    Extrinsics,
+    GetAncestors,
+    GetBodies,
+    GetExtrinsics,
+    GetFinality,
+    GetHeaders,
+    GetStatePart,
+    Headers,
+)
 from network.port import Peer, RequestReceived
 from node.core.body_fetch import BodyFetch
 from node.core.desk_limits import DeskLimits
@@ -20,6 +32,7 @@ from node.core.importer import Importer
 from node.core.mempool import Mempool
 from node.core.outbox import Outbox
 from node.core.peer_table import PeerTable
+from node.core.proof_answers import ProofAnswers
 
 ITEM_OVERHEAD_BYTES = 8
 REQUEST_COST_BYTES = 64 * 1024  # look-ups cost, even when they find nothing
@@ -55,6 +68,7 @@ class Answering:
         self._fetch = fetch
         self._limits = limits
         self._parked: list[Parked] = []
+        self._proofs = ProofAnswers(importer)
 
     def __len__(self) -> int:
         return len(self._parked)
@@ -70,6 +84,9 @@ class Answering:
         answer: Answer
         match event.request:
             case GetHeaders():
+                if self._lacks_bodies(event.request):
+                    self._outbox.answer(event.peer, event.request_id, None)
+                    return
                 answer, size = self._list_headers(event.request)
             case GetBodies():
                 if self._park(event, event.request, now_ms):
@@ -77,6 +94,13 @@ class Answering:
                 answer, size = self._list_bodies(event.request)
             case GetExtrinsics():
                 answer, size = self._list_extrinsics(event.request)
+            case GetFinality() | GetAncestors() | GetStatePart():
+                found = self._proofs.answer(event.request, now_ms)
+                if found is None:
+                    state.served.spend(REQUEST_COST_BYTES)
+                    self._outbox.answer(event.peer, event.request_id, None)
+                    return
+                answer, size = found
             case _:
                 assert_never(event.request)
         state.served.spend(REQUEST_COST_BYTES + size)
@@ -89,6 +113,7 @@ class Answering:
 
     def on_tick(self, now_ms: int) -> None:
         """Answer those who waited in vain."""
+        self._proofs.drop_idle(now_ms)
         for item in [item for item in self._parked if item.until_ms <= now_ms or item.block_hash not in self._fetch]:
             self._release(item)
 
@@ -130,6 +155,14 @@ class Answering:
                 headers.append(raw)
                 size += len(raw) + ITEM_OVERHEAD_BYTES
         return Headers(headers=tuple(headers)), size
+
+    def _lacks_bodies(self, request: GetHeaders) -> bool:
+        """Say whether the bodies that will be asked for next are missing, as this node began with fast sync."""
+        first = self._importer.chain.first_body
+        if first == 0:
+            return False
+        start = next((number for item in request.locator if (number := self._find_number(item)) is not None), None)
+        return start is not None and start + 1 < first
 
     def _find_number(self, block_hash: bytes) -> int | None:
         record = self._importer.chain.get_record(block_hash)

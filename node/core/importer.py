@@ -33,6 +33,7 @@ from node.chain_store import BlockNotNext, ChainStore
 from node.core.branch_states import BranchStates
 from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid, ParentMissing
 from node.core.seal_book import SealBook
+from node.core.step_book import StepBook
 from runtime.executive import Runtime
 from runtime.outcomes import BlockOutcome
 
@@ -79,6 +80,7 @@ class Importer:
         self._invalid: dict[bytes, None] = {}
         self.blocks = _make_tree(chain, find_final_height(chain))
         self.states = BranchStates(chain, self.blocks)
+        self.steps = StepBook(chain, params.finality)
 
     @property
     def head(self) -> Header:
@@ -281,6 +283,7 @@ class Importer:
         newest = self.blocks.get_ancestor(self.head.hash, number)
         path = self.blocks.get_path(self.final.hash, newest.hash).enact
         headers = tuple(header for block_hash in path if (header := self.get_header(block_hash)) is not None)
+        self.steps.record(number)
         forgotten = self.blocks.prune(newest.hash)
         lost = [block_hash for block_hash in forgotten if self.chain.get_side_record(block_hash) is not None]
         if lost:
