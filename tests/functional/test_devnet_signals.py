@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dev_node import find_free_port
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -26,7 +28,8 @@ def test_a_devnet_that_is_told_to_end_takes_its_node_along(
     number: signal.Signals, arguments: tuple[str, ...], word: str
 ) -> None:
     """SIGTERM as `kill` sends it, SIGHUP as a closed terminal does."""
-    command = [sys.executable, "-m", "matchstrike.commands.main", "devnet", *arguments]
+    port = find_free_port()  # not the usual one, which somebody else's node may take meanwhile
+    command = [sys.executable, "-m", "matchstrike.commands.main", "devnet", *arguments, "--rpc-port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as devnet:
         assert devnet.stdout is not None
         found = re.search(r"127\.0\.0\.1:(\d+) .*log: ([^\s;]+);", devnet.stdout.readline())
