@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from chain.pause import Pause, never_pause
 from chain.state_hash import EMPTY, NODE_HASHER, compute_inner_hash, compute_leaf_hash, compute_subtree, get_bit
 from chain.state_proof import StateProof
 
@@ -63,7 +64,7 @@ class HashTree:
         """The state root."""
         return self._nodes[1]
 
-    def compute_change(self, changes: Mapping[bytes, bytes | None]) -> TreeChange:
+    def compute_change(self, changes: Mapping[bytes, bytes | None], *, pause: Pause = never_pause) -> TreeChange:
         """Return what setting these leaves would change; nothing changes yet.
 
         Args:
@@ -71,9 +72,10 @@ class HashTree:
         """
         is_bulk = len(changes) > GROWTH_MAX << self.depth
         buckets = self._merge_many(changes) if is_bulk else self._merge_few(changes)
+        pause()
         own = self._buckets
         grown = sum(len(bucket) - len(own[number]) for number, bucket in buckets.items())
-        nodes = self._compute_nodes(buckets)
+        nodes = self._compute_nodes(buckets, pause)
         count = self.count + grown // ENTRY_SIZE
         return TreeChange(root=nodes.get(1, self._nodes[1]), count=count, nodes=nodes, buckets=buckets)
 
@@ -151,13 +153,14 @@ class HashTree:
             for number, entries in merged.items()
         }
 
-    def _compute_nodes(self, buckets: Mapping[int, bytes]) -> dict[int, bytes]:
+    def _compute_nodes(self, buckets: Mapping[int, bytes], pause: Pause) -> dict[int, bytes]:
         """Return the new hashes of the changed buckets and of everything above them."""
         first, depth, own = len(self._buckets), self.depth, self._nodes
         nodes = {first + number: _compute_bucket_hash(bucket, depth) for number, bucket in buckets.items()}
         get, copy = nodes.get, NODE_HASHER.copy
         level = set(nodes)
         for _ in range(depth):
+            pause()
             level = {index >> 1 for index in level}
             for index in level:
                 left_index = index + index

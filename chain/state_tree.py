@@ -18,6 +18,7 @@ from typing import ClassVar
 import msgspec
 
 from chain.hash_tree import HashTree, TreeChange
+from chain.pause import Pause, never_pause
 from chain.state_hash import EMPTY, compute_value_hash
 from chain.state_overlay import Changes, StateOverlay
 from chain.state_proof import StateProof
@@ -164,7 +165,7 @@ class StateTree:
         for key, value in self._store.iterate(VALUE_PREFIX + prefix, start=first):
             yield key[1:], value
 
-    def prepare(self, changes: Changes, *, undo_floor: int | None = None) -> PreparedCommit:
+    def prepare(self, changes: Changes, *, undo_floor: int | None = None, pause: Pause = never_pause) -> PreparedCommit:
         """Return the step to the next height, with its undo record; nothing changes yet.
 
         Args:
@@ -177,8 +178,10 @@ class StateTree:
             old = self.get(key)
             if old != value:
                 old_values[key], new_values[key] = old, value
+        pause()
         height = self.height + 1
-        tree = self._hashes.compute_change(_compute_hashes(new_values))
+        tree = self._hashes.compute_change(_compute_hashes(new_values), pause=pause)
+        pause()
         entries = _make_value_entries(new_values)
         oldest = height if height == 0 else self.oldest_height
         if height > 0:
@@ -229,9 +232,9 @@ class StateTree:
         if prepared.base_root != self.root or prepared.base_height != self.height:
             raise StaleCommit(f"the step stands on block {prepared.base_height}, the tree on block {self.height}")
 
-    def root_of(self, changes: Changes) -> bytes:
+    def root_of(self, changes: Changes, *, pause: Pause = never_pause) -> bytes:
         """Return the root that the head state would have with these changes; nothing changes."""
-        return self._hashes.compute_change(_compute_hashes(changes)).root
+        return self._hashes.compute_change(_compute_hashes(changes), pause=pause).root
 
     def prove(self, key: bytes) -> StateProof:
         """Return the proof that a storage key has its value, or is absent, under `root`."""

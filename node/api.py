@@ -1,6 +1,7 @@
 """What the RPC server asks of the node (`rpc.api.NodeApi`): one object in front of the services.
 
-Everything runs in the event loop's thread, so an answer never sees half a block.
+Reads run in the event loop's thread, in turn with the core, which pauses only where what they see is whole. What the
+core has to do for a caller is awaited.
 """
 
 from __future__ import annotations

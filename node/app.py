@@ -1,4 +1,4 @@
-"""The node's process: one event loop, the core in its thread, mining in others.
+"""The node's process: one event loop; the core takes turns with it, mining is in other processes.
 
 Start-up order: golden strikes (a VM that does not reproduce them must not judge blocks), chain spec, store with its
 check, core, network, metrics, RPC, miner. SIGINT and SIGTERM stop in the opposite order.
@@ -25,6 +25,7 @@ from node.metrics import Metrics, serve_metrics
 from node.miner import Miner, make_workers
 from node.network_wiring import open_network
 from node.run_config import RunConfig
+from node.slices import Slices
 from node.startup import (
     Site,
     StartFailure,
@@ -35,6 +36,7 @@ from node.startup import (
     open_site,
     open_store,
 )
+from node.turns import Turns
 from rpc.methods.catalogue import get_methods
 from rpc.methods.dispatch import Limits
 from rpc.server import Settings, serve
@@ -70,9 +72,10 @@ def run(config: RunConfig) -> None:
         with open_store(site.folders.database) as store:
             prepare_store(store, config, site)
             chain = open_or_create_chain(store, spec)
-            importer = make_importer(chain, spec, state_window=config.state_window)
+            slices = Slices()
+            importer = make_importer(chain, spec, state_window=config.state_window, pause=slices.pause)
             metrics = Metrics(spec.id, sorted(get_methods()))
-            driver = Driver(make_machine(importer, config, site.folders), metrics)
+            driver = Driver(make_machine(importer, config, site.folders), metrics, turns=Turns(slices))
             asyncio.run(_run_services(driver, config, site))
 
 
@@ -103,13 +106,14 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
             gc.freeze()
             async with asyncio.TaskGroup() as group:
                 tasks = [
+                    group.create_task(driver.serve()),
                     group.create_task(_tick(driver, config)),
                     group.create_task(_inform(Informant(driver, network))),
                 ]
                 if config.author is not None:
                     workers = await stack.enter_async_context(make_workers(config.workers))
-                    driver.miner = Miner(workers, driver.dispatch)
-                driver.dispatch(Tick())
+                    driver.miner = Miner(workers, driver.post)
+                driver.post(Tick())
                 await stopped.wait()
                 for task in tasks:
                     task.cancel()
@@ -170,12 +174,15 @@ def _explain_port(port: int, flag: str, error: OSError) -> StartFailure:
 
 
 async def _tick(driver: Driver, config: RunConfig) -> None:
-    """Let the core see the time pass."""
+    """Let the core see the time pass, and observe how late the event loop is."""
+    loop = asyncio.get_running_loop()
     interval = config.sealing.interval_ms / 4000 if config.sealing.mode == "interval" else TICK_SECONDS_MAX
     pause = min(TICK_SECONDS_MAX, max(0.002, interval))
     while True:
+        due = loop.time() + pause
         await asyncio.sleep(pause)
-        driver.dispatch(Tick())
+        driver.metrics.observe(driver.metrics.loop_delay, max(0.0, loop.time() - due))
+        driver.post(Tick())
 
 
 async def _inform(informant: Informant) -> None:

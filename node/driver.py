@@ -1,15 +1,21 @@
 """Drives the core: gives it events and the time, and carries out its effects in order.
 
-Invariants: the core is entered from the event loop's thread only, and never from within itself; a failing disk stops
-the node.
+While `serve` runs, events wait in one queue and the core works in slices (`node.turns`), so that the loop answers reads
+in the midst of a block. They see what the core holds at its pauses: the state before the block.
+
+Invariants: the core handles one event at a time, in the order in which they came, and its effects are carried out in
+the loop's thread before the next one; a failing disk stops the node.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from chain.header import Header
 from chain.store import StoreError
@@ -29,17 +35,21 @@ from node.core.effects import (
     StartMining,
     StopMining,
 )
-from node.core.events import BlockReceived, Event
+from node.core.events import BlockReceived, Event, ExtrinsicReceived, Tick
 from node.core.machine import Machine
 from node.feeds import Hub, QueueFeed
 from node.log_format import LEVELS, get_logger
 from node.metrics import Metrics
+from node.slices import Slices
+from node.turns import Task, Turns
 from rpc.api import BlockNews, ExtrinsicStatus
 from runtime.pallets.system import EVENTS
 
 WATCHERS_MAX = 65_536
 HEADS_TOLD_MAX = 512
 """When finality or the best chain jumps, subscribers get the newest headers; more would overflow their queues."""
+
+R = TypeVar("R")
 
 
 class TicketSearch(Protocol):
@@ -50,10 +60,29 @@ class TicketSearch(Protocol):
     def stop(self) -> None: ...
 
 
+class _Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What the core did about an event at a time; the template is yet to follow."""
+
+    effects: list[Effect]
+    now_ms: int
+
+
 class Driver:
     """Connects the core with feeds, metrics, log and miner."""
 
-    def __init__(self, machine: Machine, metrics: Metrics, *, now_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        metrics: Metrics,
+        *,
+        now_ms: Callable[[], int] | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """Connect; nothing is served yet.
+
+        Args:
+            turns: Of the slices in which the machine pauses; without, an event is handled in one go.
+        """
         self.machine = machine
         self.metrics = metrics
         self.miner: TicketSearch | None = None
@@ -64,20 +93,113 @@ class Driver:
         self.on_more_work: Callable[[], None] = _rest
         self._watchers: dict[bytes, list[QueueFeed[ExtrinsicStatus]]] = {}
         self._now_ms = now_ms if now_ms is not None else get_time_ms
+        self._turns = turns if turns is not None else Turns(Slices())
+        self._has_tick = False
+
+    async def serve(self) -> None:
+        """Let the core work in slices until cancelled."""
+        await self._turns.serve()
+
+    def post(self, event: Event) -> None:
+        """Have an event handled when its turn comes; a tick that finds another one waiting is left out."""
+        if not self._turns.is_serving:
+            self.dispatch(event)
+            return
+        if isinstance(event, Tick):
+            if self._has_tick:
+                return
+            self._has_tick = True
+        self._post(lambda: self._react(event), self._on_reaction)
+
+    async def take(self, event: Event) -> list[Effect]:
+        """Have an event handled when its turn comes; return its effects, but for the template, once carried out.
+
+        An extrinsic that finds the core idle is taken at once, without a turn of the loop.
+        """
+        if isinstance(event, ExtrinsicReceived) and self._turns.is_serving and not self._turns.is_busy:
+            reaction = self._react(event)
+            self._on_reaction(reaction)
+        else:
+            reaction = await self.run(lambda: self._react(event), self._on_reaction)
+        return reaction.effects
+
+    async def run(self, job: Callable[[], R], conclude: Callable[[R], None] | None = None) -> R:
+        """Have a job done when the core's turn comes, and return what it returns.
+
+        Args:
+            conclude: Takes the result in the loop's thread, before the next job begins.
+        """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        results: list[R] = []
+
+        def end() -> None:
+            if conclude is not None:
+                conclude(results[0])
+            if not future.done():
+                future.set_result(results[0])
+
+        def fail(error: BaseException) -> bool:
+            is_bearable = self._is_bearable(error) and not future.done()
+            if not future.done():
+                future.set_exception(error)
+            return is_bearable
+
+        self._turns.add(Task(job=lambda: results.append(job()), conclude=end, fail=fail))
+        if not self._turns.is_serving:
+            self._turns.catch_up()
+        return await future
 
     def dispatch(self, event: Event) -> list[Effect]:
-        """Let the core handle an event, carry out the effects, and return them."""
-        begin = perf_counter()
+        """Finish what is under way, let the core handle an event in one go, carry out the effects, and return them."""
+        self._turns.catch_up()
+        now_ms = self._now_ms()
         try:
-            effects = self.machine.handle(event, self._now_ms())
+            effects = self._react(event, now_ms).effects + self.machine.refresh(now_ms)
         except StoreError as error:
             self.on_failure(error)
             raise
+        self._carry_out_all(effects)
+        return effects
+
+    def _react(self, event: Event, now_ms: int | None = None) -> _Reaction:
+        if isinstance(event, Tick):
+            self._has_tick = False
+        begin = perf_counter()
+        now_ms = self._now_ms() if now_ms is None else now_ms
+        effects = self.machine.react(event, now_ms)
         if isinstance(event, BlockReceived):
             self.metrics.observe(self.metrics.verification_time, perf_counter() - begin)
+        return _Reaction(effects=effects, now_ms=now_ms)
+
+    def _on_reaction(self, reaction: _Reaction) -> None:
+        """Carry out the effects, so that a block is told without delay; then the template has its turns."""
+        self._carry_out_all(reaction.effects)
+        machine, now_ms = self.machine, reaction.now_ms
+        if machine.is_refresh_long(now_ms):
+            self._post(lambda: machine.refresh(now_ms), self._carry_out_all, is_next=True)
+        else:
+            self._carry_out_all(machine.refresh(now_ms))
+
+    def _post(self, job: Callable[[], R], conclude: Callable[[R], None], *, is_next: bool = False) -> None:
+        results: list[R] = []
+
+        def fail(error: BaseException) -> bool:
+            self._is_bearable(error)
+            return False
+
+        task = Task(job=lambda: results.append(job()), conclude=lambda: conclude(results[0]), fail=fail)
+        self._turns.add(task, is_next=is_next)
+
+    def _is_bearable(self, error: BaseException) -> bool:
+        """Tell of a failure of the disk; return whether the core may go on."""
+        if isinstance(error, StoreError):
+            self.on_failure(error)
+            return False
+        return isinstance(error, Exception)
+
+    def _carry_out_all(self, effects: list[Effect]) -> None:
         for effect in effects:
             self._carry_out(effect)
-        return effects
 
     def now_ms(self) -> int:
         """Return the time as the core sees it."""

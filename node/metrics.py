@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 
 HOST = "127.0.0.1"
 _TIMES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 _MICROSECONDS = (100.0, 500.0, 1_000.0, 5_000.0, 25_000.0, 100_000.0, 500_000.0, 1_000_000.0, 10_000_000.0)
 
 
@@ -60,6 +61,7 @@ class Metrics:
         )
         self.block_constructed = self._histogram("proposer_block_constructed", "Seconds to prepare a block", _TIMES)
         self.block_extrinsics = self._gauge("proposer_number_of_transactions", "Extrinsics in the last prepared block")
+        self.loop_delay = self._histogram("event_loop_delay_time", "Seconds a timer was late", _DELAYS)
         self.tickets = self._gauge("work_tickets", "Tickets searched since the start")
         self.rpc_started = self._gauge("rpc_calls_started", "Calls begun", "protocol", "method")
         self.rpc_finished = self._gauge("rpc_calls_finished", "Calls ended", "protocol", "method", "is_error")

@@ -47,7 +47,7 @@ async def open_network(driver: Driver, config: RunConfig, site: Site) -> AsyncIt
 
     def take(event: NetworkEvent) -> None:
         with suppress(StoreError):  # the driver has told whoever stops the node
-            driver.dispatch(event)
+            driver.post(event)
 
     async with open_service(take, config, site, driver.machine.importer.chain.genesis_hash) as service:
         for address in service.host.addresses:
@@ -141,7 +141,7 @@ class _Steps:
     def _step(self) -> None:
         self._is_planned = False
         with suppress(StoreError):  # the driver has told whoever stops the node
-            self._driver.dispatch(SyncStep())
+            self._driver.post(SyncStep())
 
 
 def _explain(listen: tuple[Multiaddr, ...], error: OSError) -> StartFailure:

@@ -31,13 +31,13 @@ class PoolService:
     def _machine(self) -> Machine:
         return self._driver.machine
 
-    def submit(self, raw: bytes) -> bytes:
+    async def submit(self, raw: bytes) -> bytes:
         """Take an extrinsic into the pool and return its hash.
 
         Raises:
             RpcError: with Substrate's code and a diagnosis.
         """
-        for effect in self._driver.dispatch(ExtrinsicReceived(raw=raw)):
+        for effect in await self._driver.take(ExtrinsicReceived(raw=raw)):
             match effect:
                 case ExtrinsicAccepted():
                     return effect.hash
@@ -47,7 +47,7 @@ class PoolService:
                     continue
         raise AssertionError("the core answered neither yes nor no")
 
-    def watch(self, raw: bytes) -> Feed[ExtrinsicStatus]:
+    async def watch(self, raw: bytes) -> Feed[ExtrinsicStatus]:
         """Submit and return what becomes of it.
 
         Raises:
@@ -55,8 +55,8 @@ class PoolService:
         """
         feed = self._driver.watch(blake2b_256(raw))
         try:
-            self.submit(raw)
-        except RpcError:
+            await self.submit(raw)
+        except BaseException:
             feed.close()
             raise
         return feed
@@ -65,10 +65,10 @@ class PoolService:
         """Return the ready extrinsics, in the order in which a block would take them."""
         return tuple(entry.extrinsic.raw for entry in self._machine.pool.iterate_ready())
 
-    def remove_extrinsics(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
+    async def remove_extrinsics(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
         """Drop extrinsics from the pool and return those that were in it."""
         held = tuple(item for item in hashes if self._machine.pool.get(item) is not None)
-        self._driver.dispatch(ExtrinsicsRemoved(hashes=held))
+        await self._driver.take(ExtrinsicsRemoved(hashes=held))
         return held
 
     def get_pool_status(self) -> Mapping[str, Json]:

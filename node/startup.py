@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from chain.ed25519 import public_of
+from chain.pause import Pause, never_pause
 from chain.peer_id import encode_peer_id
 from chain.store import Store
 from consensus.core_problem import compute_core_gas
@@ -124,13 +125,15 @@ def open_or_create_chain(store: Store, spec: ChainSpec) -> ChainStore:
     return create_chain(store, BlockData(header=header, extrinsics=(), work_total=0), state)
 
 
-def make_importer(chain: ChainStore, spec: ChainSpec, *, state_window: int | None) -> Importer:
+def make_importer(
+    chain: ChainStore, spec: ChainSpec, *, state_window: int | None, pause: Pause = never_pause
+) -> Importer:
     """Return the importer of an opened chain, with the side blocks of the last run imported again."""
     work = spec.params.work
     gas = compute_core_gas(bytes(32), work.core_qubits, work.shots)
     if gas > work.ticket_gas_max:
         raise StartFailure(f"the chain spec allows tickets of {work.ticket_gas_max} gas, but its core strike has {gas}")
-    runtime = Runtime(spec.params, chain.genesis_hash)
+    runtime = Runtime(spec.params, chain.genesis_hash, pause=pause)
     importer = Importer(chain, runtime, spec.params, state_window=state_window)
     for block_hash in importer.restore_side_blocks():
         _log.debug("forgot the side block 0x%s, whose branch is gone", block_hash.hex())

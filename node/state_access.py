@@ -57,7 +57,7 @@ def get_plain_state(importer: Importer, block_hash: bytes) -> StateView:
     try:
         if chain.get_hash(record.number) == block_hash:
             return chain.state.view_at(record.number)
-        return importer.states.get_view(block_hash)
+        return importer.states.make_view(block_hash)
     except StatePruned as error:
         raise RpcError(STATE_UNAVAILABLE, "State pruned", f"block {record.number}: {error}") from error
     except (SideStateMissing, LookupError) as error:

@@ -87,11 +87,12 @@ class WorkService:
             }
         return status
 
-    def get_work_template(self, author: bytes) -> Mapping[str, Json]:
+    async def get_work_template(self, author: bytes) -> Mapping[str, Json]:
         """Return an unsealed header and what is needed to search tickets for it elsewhere."""
-        return describe_template(self._driver.machine.make_template(author, self._driver.now_ms()))
+        driver = self._driver
+        return describe_template(await driver.run(lambda: driver.machine.make_template(author, driver.now_ms())))
 
-    def submit_work(self, header: bytes, seal: bytes) -> bytes:
+    async def submit_work(self, header: bytes, seal: bytes) -> bytes:
         """Import the block of a template with a seal; return its hash.
 
         Raises:
@@ -106,7 +107,7 @@ class WorkService:
             raise RpcError(INVALID_WORK, "Unknown template", "the head has moved; get a new template")
         sealed = make_sealed(template.header, Seal(engine=POW_ENGINE, data=seal))
         block = Block(header=sealed, extrinsics=template.extrinsics)
-        for effect in self._driver.dispatch(BlockReceived(data=encode_block(block), origin="rpc")):
+        for effect in await self._driver.take(BlockReceived(data=encode_block(block), origin="rpc")):
             match effect:
                 case BlockImported():
                     return effect.hash

@@ -160,7 +160,7 @@ class ChainApi(Protocol):
 class PoolApi(Protocol):
     """Extrinsics on their way into a block."""
 
-    def submit(self, raw: bytes) -> bytes:
+    async def submit(self, raw: bytes) -> bytes:
         """Take an extrinsic into the pool and return its hash.
 
         Raises:
@@ -168,7 +168,7 @@ class PoolApi(Protocol):
         """
         ...
 
-    def watch(self, raw: bytes) -> Feed[ExtrinsicStatus]:
+    async def watch(self, raw: bytes) -> Feed[ExtrinsicStatus]:
         """Submit and return what becomes of it."""
         ...
 
@@ -176,7 +176,7 @@ class PoolApi(Protocol):
         """Return the ready extrinsics, in the order in which a block would take them."""
         ...
 
-    def remove_extrinsics(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]: ...
+    async def remove_extrinsics(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]: ...
 
     def get_pool_status(self) -> Mapping[str, Json]: ...
 
@@ -206,11 +206,11 @@ class WorkApi(Protocol):
 
     def get_mining_status(self) -> Mapping[str, Json]: ...
 
-    def get_work_template(self, author: bytes) -> Mapping[str, Json]:
+    async def get_work_template(self, author: bytes) -> Mapping[str, Json]:
         """Return an unsealed header and what is needed to search tickets for it elsewhere."""
         ...
 
-    def submit_work(self, header: bytes, seal: bytes) -> bytes:
+    async def submit_work(self, header: bytes, seal: bytes) -> bytes:
         """Import the block of a template with a seal; return its hash."""
         ...
 

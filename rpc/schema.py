@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, TypeAlias
 
@@ -54,13 +54,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     Attributes:
         name: As callers write it.
-        function: `(api, *params) -> Json`.
+        function: `(api, *params) -> Json`, or a coroutine of it where the node's core has to do something.
         unsafe: True if only local callers may use it.
         aliases: Other names for the same.
     """
 
     name: str
-    function: Callable[..., Json]
+    function: Callable[..., Json | Awaitable[Json]]
     unsafe: bool = False
     aliases: tuple[str, ...] = ()
 
@@ -81,7 +81,7 @@ class SubscriptionMethod(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     name: str
     unsubscribe: str
     notification: str
-    function: Callable[..., AsyncIterator[Json]]
+    function: Callable[..., AsyncIterator[Json] | Awaitable[AsyncIterator[Json]]]
     unsafe_without_parameters: bool = False
     aliases: tuple[str, ...] = ()
     unsubscribe_aliases: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
 from typing import Protocol
@@ -141,14 +141,14 @@ class RpcService:
         application.on_shutdown.append(self._close_sessions)
         return application
 
-    def answer_one(self, call: Call | Answer, limit: RateLimit, protocol: str) -> Answer | SubscriptionCall:
+    async def answer_one(self, call: Call | Answer, limit: RateLimit, protocol: str) -> Answer | SubscriptionCall:
         """Return the answer to one parsed request, telling the observer."""
         if not isinstance(call, Call):
             return call
         started = perf_counter()
         try:
             limit.check()
-            result = answer(self.api, call, self.settings.limits, self._on_internal_error)
+            result = await answer(self.api, call, self.settings.limits, self._on_internal_error)
         except RpcError as error:
             result = make_error(call.request_id, error)
         if self.observer is not None:
@@ -157,13 +157,13 @@ class RpcService:
         return result
 
     async def answer_batch(
-        self, items: Sequence[Call | Answer], answer_item: Callable[[Call | Answer], Answer | None]
+        self, items: Sequence[Call | Answer], answer_item: Callable[[Call | Answer], Awaitable[Answer | None]]
     ) -> bytes:
         """Return the answers to a batch; the miner and the other connections have their turn in between."""
         answers = BatchAnswer(self.settings.limits)
         turn_began = perf_counter()
         for item in items:
-            if not answers.add(answer_item(item)):
+            if not answers.add(await answer_item(item)):
                 break
             if perf_counter() - turn_began > TURN_SECONDS:
                 await asyncio.sleep(0)
@@ -183,7 +183,7 @@ class RpcService:
         if isinstance(parsed, list):
             body = await self.answer_batch(parsed, self._answer_http)
         else:
-            single = self._answer_http(parsed)
+            single = await self._answer_http(parsed)
             body = encode_answer(single, self.settings.limits) if single is not None else b""
         return web.Response(body=body, content_type=_JSON, headers=headers, status=200 if body else 204)
 
@@ -223,8 +223,8 @@ class RpcService:
         """Return 200 if the node keeps up, else 500."""
         return web.Response(status=500 if self.api.get_sync_state().is_syncing else 200)
 
-    def _answer_http(self, item: Call | Answer) -> Answer | None:
-        result = self.answer_one(item, self._http_limit, "http")
+    async def _answer_http(self, item: Call | Answer) -> Answer | None:
+        result = await self.answer_one(item, self._http_limit, "http")
         if isinstance(result, SubscriptionCall):
             error = RpcError(METHOD_NOT_FOUND, "Method not found", "subscriptions need a WebSocket connection")
             return make_error(result.call.request_id, error)
@@ -287,25 +287,26 @@ class Session:
     async def _answer_message(self, data: bytes) -> None:
         parsed = parse(data, self._service.settings.limits)
         if not isinstance(parsed, list):
-            single = self._answer(parsed)
+            single = await self._answer(parsed)
             if single is not None:
                 await self._put(single)
             return
         if body := await self._service.answer_batch(parsed, self._answer):
             await self._put_encoded(body)
 
-    def _answer(self, item: Call | Answer) -> Answer | None:
-        result = self._service.answer_one(item, self._limit, "ws")
+    async def _answer(self, item: Call | Answer) -> Answer | None:
+        result = await self._service.answer_one(item, self._limit, "ws")
         if isinstance(result, SubscriptionCall):
-            result = self._open(result) if result.opens else self._end(result)
+            result = await self._open(result) if result.opens else self._end(result)
         return None if isinstance(item, Call) and item.is_notification else result
 
-    def _open(self, wanted: SubscriptionCall) -> Answer:
+    async def _open(self, wanted: SubscriptionCall) -> Answer:
         if len(self._subscriptions) >= self._service.settings.subscriptions_max:
             return make_error(wanted.call.request_id, RpcError(LIMIT_EXCEEDED, "Too many subscriptions"))
         subscription = uuid4().hex[:16]
         try:
-            stream = wanted.method.function(self._service.api, *wanted.arguments)
+            made = wanted.method.function(self._service.api, *wanted.arguments)
+            stream = await made if isinstance(made, Awaitable) else made
         except RpcError as error:
             return make_error(wanted.call.request_id, error)
         task = asyncio.create_task(self._forward(subscription, wanted, stream))

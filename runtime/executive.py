@@ -17,6 +17,7 @@ from chain.block import Block
 from chain.extrinsic import Extrinsic, make_bare
 from chain.header import Digest, Header, make_unsealed
 from chain.params import Params
+from chain.pause import Pause, never_pause
 from chain.state_view import StateView
 from chain.substrate_types import RuntimeVersion
 from consensus.ballot import check_ballot_vote
@@ -84,7 +85,13 @@ def is_never_checked(signature_key: bytes) -> bool:
 class Runtime:
     """The state transition of a chain with these params."""
 
-    def __init__(self, params: Params, genesis_hash: bytes | None = None) -> None:
+    def __init__(self, params: Params, genesis_hash: bytes | None = None, *, pause: Pause = never_pause) -> None:
+        """Hold what every block of the chain has in common.
+
+        Args:
+            pause: Called between extrinsics, before the next one has changed anything.
+        """
+        self.pause = pause
         self.params = params
         self.genesis_hash = genesis_hash
         self.version: RuntimeVersion = make_version(params)
@@ -171,12 +178,14 @@ class Runtime:
             is_signature_checked=is_signature_checked,
         )
         for index, raw in enumerate(block.extrinsics):
+            self.pause()
             try:
                 execution.apply_extrinsic(raw)
             # SPEC RUN-23: A block with an extrinsic that may not be in it MUST be refused.
             except InvalidTransaction as error:
                 text = f"extrinsic {index}: {type(error).__name__}: {error.diagnosis}"
                 raise InvalidExtrinsicInBlock(text) from error
+        self.pause()
         try:
             return execution.finish()
         except NotSet as error:

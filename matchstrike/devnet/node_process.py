@@ -162,7 +162,7 @@ class NodeProcess:
 
 @asynccontextmanager
 async def run_lone_node(
-    arguments: Sequence[str], folder: Path, *, name: str = "the node"
+    arguments: Sequence[str], folder: Path, *, name: str = "the node", port_first: int = RPC_FIRST
 ) -> AsyncIterator[NodeProcess]:
     """Run the project's own node on a free port, its log in a folder, until the context ends, by a signal too.
 
@@ -170,7 +170,7 @@ async def run_lone_node(
         DevnetFailed: it cannot be started.
     """
     cancel_on_termination()
-    port = PortChooser().choose(RPC_FIRST)
+    port = PortChooser().choose(port_first)
     command = [sys.executable, "-m", "node.main", *arguments, "--rpc-port", str(port)]
     node = NodeProcess("the node", command, url=f"ws://127.0.0.1:{port}", log_path=folder / "node.log")
     await node.start()

@@ -94,7 +94,8 @@ class Author:
             view, parent, number=height, digest=digest, is_signature_checked=pool.is_signature_checked
         )
         inherents = self._bring_inherents(execution, ground, problems, work.timestamp_ms)
-        signed, invalid = _fill(pool, execution.apply_extrinsic)
+        signed, invalid = self._fill(pool, execution.apply_extrinsic)
+        self._runtime.pause()
         extrinsics = (*inherents, *signed)
         header = Header(
             parent_hash=parent.hash,
@@ -157,33 +158,35 @@ class Author:
             timestamp_ms=now_ms if median is None else max(now_ms, median + 1),
         )
 
+    def _fill(
+        self, pool: Mempool, apply_extrinsic: Callable[[bytes], object]
+    ) -> tuple[list[bytes], list[tuple[bytes, str]]]:
+        """Apply ready extrinsics until the block is full; return those taken, and the invalid ones with the reason."""
+        taken: list[bytes] = []
+        invalid: list[tuple[bytes, str]] = []
+        skipped: set[bytes] = set()
+        exhausted = 0
+        for entry in pool.iterate_ready():
+            if entry.signer in skipped:
+                continue
+            self._runtime.pause()
+            try:
+                apply_extrinsic(entry.extrinsic.raw)
+            except ExhaustsResources:
+                skipped.add(entry.signer)
+                exhausted += 1
+                if exhausted >= EXHAUSTED_MAX:
+                    break
+            except Future:
+                skipped.add(entry.signer)
+            except InvalidTransaction as error:
+                skipped.add(entry.signer)
+                invalid.append((entry.hash, f"{error.reason}: {error.diagnosis}"))
+            else:
+                taken.append(entry.extrinsic.raw)
+        return taken, invalid
+
 
 def seal_template(template: Template, seal: WorkSeal) -> Block:
     """Return the block that a template and a winning ticket make."""
     return Block(header=make_sealed(template.header, make_seal(seal)), extrinsics=template.extrinsics)
-
-
-def _fill(pool: Mempool, apply_extrinsic: Callable[[bytes], object]) -> tuple[list[bytes], list[tuple[bytes, str]]]:
-    """Apply ready extrinsics until the block is full; return those taken, and the invalid ones with the reason."""
-    taken: list[bytes] = []
-    invalid: list[tuple[bytes, str]] = []
-    skipped: set[bytes] = set()
-    exhausted = 0
-    for entry in pool.iterate_ready():
-        if entry.signer in skipped:
-            continue
-        try:
-            apply_extrinsic(entry.extrinsic.raw)
-        except ExhaustsResources:
-            skipped.add(entry.signer)
-            exhausted += 1
-            if exhausted >= EXHAUSTED_MAX:
-                break
-        except Future:
-            skipped.add(entry.signer)
-        except InvalidTransaction as error:
-            skipped.add(entry.signer)
-            invalid.append((entry.hash, f"{error.reason}: {error.diagnosis}"))
-        else:
-            taken.append(entry.extrinsic.raw)
-    return taken, invalid

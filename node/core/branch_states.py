@@ -5,7 +5,8 @@ Terms:
         keeps them, and a bounded part of them stays in memory.
     tip: the side block whose way from the head was merged last; its child needs one step more, not the whole way.
 
-Invariants: a view is good until the next call; the caller uses it at once and keeps none.
+Invariants: a view is good until the next call; the caller uses it at once and keeps none. An import that pauses keeps
+its own: whoever reads meanwhile takes `make_view`, which touches nothing of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from chain.block_tree import BlockTree
+from chain.block_tree import BlockTree, TreePath
+from chain.pause import Pause, never_pause
 from chain.state_overlay import Changes, StateOverlay, merge_changes
 from chain.state_tree import StateTree
 from chain.state_view import StateView
@@ -63,11 +65,24 @@ class BranchStates:
             return self.state
         return StateOverlay(self.state, self._get_changes_from_head(block_hash))
 
-    def compute_root(self, parent_hash: bytes, changes: Changes) -> bytes:
+    def make_view(self, block_hash: bytes) -> StateView:
+        """Return the same for a reader beside the import, merged anew.
+
+        Raises:
+            StatePruned: as `get_view`.
+            SideStateMissing: as `get_view`.
+        """
+        if block_hash == self._blocks.best.hash:
+            return self.state
+        return StateOverlay(
+            self.state, self._merge_from_head(self._blocks.get_path(self._blocks.best.hash, block_hash))
+        )
+
+    def compute_root(self, parent_hash: bytes, changes: Changes, *, pause: Pause = never_pause) -> bytes:
         """Return the root of the state after a block on this parent that changes this."""
         if parent_hash == self._blocks.best.hash:
-            return self.state.root_of(changes)
-        return self.state.root_of(merge_changes((self._get_changes_from_head(parent_hash), changes)))
+            return self.state.root_of(changes, pause=pause)
+        return self.state.root_of(merge_changes((self._get_changes_from_head(parent_hash), changes)), pause=pause)
 
     def compute_changes(self, number: int) -> Changes:
         """Return what the best chain's block at this height changed, read back from undo records."""
@@ -117,11 +132,15 @@ class BranchStates:
                 self._tip = msgspec.structs.replace(tip, block_hash=block_hash)
                 return tip.changes
         path = self._blocks.get_path(head_hash, block_hash)
+        merged = self._merge_from_head(path)
+        if path.enact:
+            self._tip = _Tip(head_hash=head_hash, block_hash=block_hash, changes=merged)
+        return merged
+
+    def _merge_from_head(self, path: TreePath) -> dict[bytes, bytes | None]:
         merged = self.state.get_changes_back(self._blocks.get(path.ancestor).number)
         for side in path.enact:
             merged.update(self.get_side_changes(side))
-        if path.enact:
-            self._tip = _Tip(head_hash=head_hash, block_hash=block_hash, changes=merged)
         return merged
 
 

@@ -307,11 +307,12 @@ class _Root:
         self.prepared: PreparedCommit | None = None
 
     def compute(self, changes: Changes) -> bytes:
-        importer = self._importer
+        importer, pause = self._importer, self._importer.runtime.pause
         if self._parent_hash != importer.head.hash:
-            return importer.states.compute_root(self._parent_hash, changes)
+            return importer.states.compute_root(self._parent_hash, changes, pause=pause)
         floor = importer.get_undo_floor(importer.head.number + 1)
-        self.prepared = importer.chain.state.prepare(changes, undo_floor=floor)
+        self.prepared = importer.chain.state.prepare(changes, undo_floor=floor, pause=pause)
+        pause()
         return self.prepared.root
 
 

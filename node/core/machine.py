@@ -9,6 +9,7 @@ Invariants: the template, if there is one, stands on the head; effects that tell
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from chain.block import decode_block, encode_block
@@ -87,6 +88,14 @@ class Machine:
         Raises:
             StoreError: the disk failed; the node must stop.
         """
+        return self.react(event, now_ms) + self.refresh(now_ms)
+
+    def react(self, event: Event, now_ms: int) -> list[Effect]:
+        """Return the first part of `handle`: all but the template, which `refresh` makes before the next event.
+
+        Raises:
+            StoreError: the disk failed; the node must stop.
+        """
         match event:
             case BlockReceived():
                 effects = self._on_block(event.data, event.origin, now_ms)
@@ -105,8 +114,7 @@ class Machine:
             case _:
                 effects = self.peers.handle(event, now_ms)
         effects += self.votes.on_tick(now_ms)
-        effects += self.peers.on_effects(effects, now_ms)
-        return effects + self._refresh_template(now_ms)
+        return effects + self.peers.on_effects(effects, now_ms)
 
     def make_template(self, account: bytes, now_ms: int) -> Template:
         """Return a template for a miner outside the node."""
@@ -257,19 +265,27 @@ class Machine:
             effects += self._on_block(block.data, block.origin, now_ms)
         return effects + self.peers.handle(Tick(), now_ms)
 
-    def _refresh_template(self, now_ms: int) -> list[Effect]:
-        desk = self.desk
+    def is_refresh_long(self, now_ms: int) -> bool:
+        """Return whether `refresh` would make a template."""
         if self.peers.is_catching_up(now_ms):
-            return self._stop_mining()
+            return False
+        desk = self.desk
         is_due = desk.is_due(
             head_since_ms=self.head_since_ms,
             has_ready=self.pool.ready_count > 0,
             has_unsettled=self._last_signed > self.importer.final.number,
             now_ms=now_ms,
         )
-        lacks_votes = desk.template is not None and self.votes.box.is_refresh_due(desk.template.made_ms, now_ms)
-        if not is_due and not lacks_votes:
-            return self._stop_mining() if desk.template is None else []
+        if is_due or desk.template is None:
+            return is_due
+        return self.votes.box.is_refresh_due(desk.template.made_ms, now_ms)
+
+    def refresh(self, now_ms: int) -> list[Effect]:
+        """Return the second part of `handle`: the next template if it is due, or the end of mining."""
+        desk = self.desk
+        if not self.is_refresh_long(now_ms):
+            is_idle = desk.template is None or self.peers.is_catching_up(now_ms)
+            return self._stop_mining() if is_idle else []
         is_first = desk.template is None
         preparation = desk.prepare(self._get_ground(), self.pool, now_ms)
         self.votes.box.on_template()
@@ -291,7 +307,8 @@ class Machine:
 
     def _get_ground(self) -> Ground:
         state, enclosed = self.importer.chain.state, self.votes.choose()
-        return Ground(parent=self.importer.head, view=state, compute_root=state.root_of, enclosed=enclosed)
+        root = partial(state.root_of, pause=self.importer.runtime.pause)
+        return Ground(parent=self.importer.head, view=state, compute_root=root, enclosed=enclosed)
 
 
 def _tell(news: list[ExtrinsicNews]) -> list[Effect]:

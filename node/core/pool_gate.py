@@ -35,6 +35,7 @@ class PoolGate:
             extrinsic = decode_extrinsic(raw)
         except CodecError as error:
             raise BadFormat(str(error)) from error
+        self._runtime.pause()
         extrinsic_hash = extrinsic.hash
         self.pool.check_new(extrinsic_hash, now_ms)
         return extrinsic_hash, self.pool.add(extrinsic, self._validate(extrinsic, view, head), now_ms)
@@ -75,6 +76,7 @@ class PoolGate:
         return news
 
     def _resubmit(self, extrinsic: Extrinsic, view: StateView, head: Header, now_ms: int) -> list[ExtrinsicNews]:
+        self._runtime.pause()
         try:
             return self.pool.add(extrinsic, self._validate(extrinsic, view, head), now_ms)
         except PoolRefusal as refusal:

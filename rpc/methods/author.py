@@ -11,9 +11,9 @@ from rpc.methods.encoding import to_hex
 from rpc.schema import HexBytes, Method, SubscriptionMethod
 
 
-def submit_extrinsic(api: NodeApi, extrinsic: HexBytes) -> Json:
+async def submit_extrinsic(api: NodeApi, extrinsic: HexBytes) -> Json:
     """Take a signed extrinsic into the pool and return its hash."""
-    return to_hex(api.submit(extrinsic))
+    return to_hex(await api.submit(extrinsic))
 
 
 def pending_extrinsics(api: NodeApi) -> Json:
@@ -21,7 +21,7 @@ def pending_extrinsics(api: NodeApi) -> Json:
     return [to_hex(raw) for raw in api.get_pending()]
 
 
-def remove_extrinsic(api: NodeApi, bytesOrHash: list[dict[str, str]]) -> Json:
+async def remove_extrinsic(api: NodeApi, bytesOrHash: list[dict[str, str]]) -> Json:
     """Drop extrinsics from the pool, given as {"hash": ...} or {"extrinsic": ...}, and return the hashes dropped."""
     hashes: list[bytes] = []
     for item in bytesOrHash:
@@ -33,7 +33,7 @@ def remove_extrinsic(api: NodeApi, bytesOrHash: list[dict[str, str]]) -> Json:
         if kind not in ("hash", "extrinsic"):
             raise invalid_params(f"{kind!r} is neither hash nor extrinsic")
         hashes.append(data if kind == "hash" else blake2b_256(data))
-    return [to_hex(removed) for removed in api.remove_extrinsics(hashes)]
+    return [to_hex(removed) for removed in await api.remove_extrinsics(hashes)]
 
 
 def pool_status(api: NodeApi) -> Json:
@@ -52,10 +52,10 @@ def has_key(api: NodeApi, publicKey: HexBytes, keyType: str) -> Json:
     return api.has_key(publicKey, keyType)
 
 
-def watch_extrinsic(api: NodeApi, extrinsic: HexBytes) -> AsyncIterator[Json]:
+async def watch_extrinsic(api: NodeApi, extrinsic: HexBytes) -> AsyncIterator[Json]:
     """Submit an extrinsic and send what becomes of it."""
     # Not itself a generator: a refused extrinsic must be the answer to the call, before there is a subscription.
-    return _send_statuses(api.watch(extrinsic))
+    return _send_statuses(await api.watch(extrinsic))
 
 
 async def _send_statuses(feed: Feed[ExtrinsicStatus]) -> AsyncIterator[Json]:

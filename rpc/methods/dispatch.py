@@ -5,7 +5,7 @@ What needs a connection (subscriptions) is returned as a `SubscriptionCall`, for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -78,7 +78,9 @@ def parse(data: bytes, limits: Limits) -> list[Call | Answer] | Call | Answer:
     return [_read_call(item) for item in decoded]
 
 
-def answer(api: NodeApi, call: Call, limits: Limits, on_internal_error: OnInternalError) -> Answer | SubscriptionCall:
+async def answer(
+    api: NodeApi, call: Call, limits: Limits, on_internal_error: OnInternalError
+) -> Answer | SubscriptionCall:
     """Return the answer to one call, or the subscription it is about."""
     try:
         subscription = find_subscription(call, limits)
@@ -90,6 +92,8 @@ def answer(api: NodeApi, call: Call, limits: Limits, on_internal_error: OnIntern
         if method.unsafe and not limits.allow_unsafe:
             raise RpcError(METHOD_NOT_FOUND, UNSAFE_MESSAGE)
         result = method.function(api, *read_arguments(method.parameters, call.params))
+        if isinstance(result, Awaitable):
+            result = await result
     except RpcError as error:
         return make_error(call.request_id, error)
     except Exception as error:  # a bug of ours must neither end the connection nor show its inside to the caller

@@ -32,14 +32,14 @@ def get_mining(api: NodeApi) -> Json:
     return api.get_mining_status()
 
 
-def get_template(api: NodeApi, author: Account) -> Json:
+async def get_template(api: NodeApi, author: Account) -> Json:
     """Return an unsealed header for an author and what is needed to search tickets for it."""
-    return api.get_work_template(author)
+    return await api.get_work_template(author)
 
 
-def submit(api: NodeApi, header: HexBytes, seal: HexBytes) -> Json:
+async def submit(api: NodeApi, header: HexBytes, seal: HexBytes) -> Json:
     """Submit a seal for a template's header and return the new block's hash."""
-    return to_hex(api.submit_work(header, seal))
+    return to_hex(await api.submit_work(header, seal))
 
 
 def replay(api: NodeApi, hash: Hash | None = None) -> Json:

@@ -48,10 +48,15 @@ def station(tmp_path: Path) -> Station:
     return Station(tmp_path)
 
 
+def settle(result: object) -> object:
+    """Return a result, or what a coroutine returns."""
+    return asyncio.run(result) if asyncio.iscoroutine(result) else result
+
+
 def get_error(action: object, *arguments: object) -> RpcError:
     """Return the RPC error that a call raises."""
     with pytest.raises(RpcError) as caught:
-        action(*arguments)  # type: ignore[operator]
+        settle(action(*arguments))  # type: ignore[operator]
     return caught.value
 
 
@@ -123,7 +128,7 @@ def test_refusals_carry_substrates_codes_and_a_diagnosis(station: Station) -> No
     assert (bad.code, bad.message) == (1010, "Invalid Transaction")
     assert bad.data is not None
     assert bad.data.startswith("Transaction has a bad signature")
-    assert station.api.submit(raw) == blake2b_256(raw)
+    assert asyncio.run(station.api.submit(raw)) == blake2b_256(raw)
     assert get_error(station.api.submit, raw).code == 1013
     assert get_error(station.api.submit, world.transfer(ALICE, BOB, 1, 0)).code == 1014
     poor = make_keys("//Nobody")
@@ -132,7 +137,7 @@ def test_refusals_carry_substrates_codes_and_a_diagnosis(station: Station) -> No
 
 def test_an_extrinsic_is_found_wherever_it_is(station: Station) -> None:
     world, api = station.world, station.api
-    tx_hash = station.api.submit(world.transfer(ALICE, BOB, 10**12, 0))
+    tx_hash = asyncio.run(station.api.submit(world.transfer(ALICE, BOB, 10**12, 0)))
     found = api.get_transaction(tx_hash)
     assert found is not None
     assert (found["status"], found["nonce"]) == ("ready", 0)
@@ -147,7 +152,7 @@ def test_an_extrinsic_is_found_wherever_it_is(station: Station) -> None:
     found = api.get_transaction(tx_hash)
     assert found is not None
     assert (found["status"], found["blockHash"]) == ("finalized", "0x" + block.hash.hex())
-    late = station.api.submit(world.transfer(ALICE, BOB, 10**12, 2))
+    late = asyncio.run(station.api.submit(world.transfer(ALICE, BOB, 10**12, 2)))
     world.handle(ExtrinsicsRemoved(hashes=(late,)))
     found = api.get_transaction(late)
     assert found is not None
@@ -159,8 +164,8 @@ def test_an_extrinsic_is_found_wherever_it_is(station: Station) -> None:
 
 def test_an_included_extrinsic_tells_its_outcome_and_events(station: Station) -> None:
     world, api = station.world, station.api
-    good = api.submit(world.transfer(ALICE, BOB, 10**12, 0))
-    bad = api.submit(world.transfer(ALICE, BOB, 10**30, 1))
+    good = asyncio.run(api.submit(world.transfer(ALICE, BOB, 10**12, 0)))
+    bad = asyncio.run(api.submit(world.transfer(ALICE, BOB, 10**30, 1)))
     world.mine()
     found, failed = api.get_transaction(good), api.get_transaction(bad)
     assert found is not None
@@ -176,7 +181,7 @@ def test_an_included_extrinsic_tells_its_outcome_and_events(station: Station) ->
 def test_a_watcher_hears_every_step_to_the_last(station: Station) -> None:
     async def run() -> list[str]:
         world = station.world
-        feed = station.api.watch(world.transfer(ALICE, BOB, 10**12, 0))
+        feed = await station.api.watch(world.transfer(ALICE, BOB, 10**12, 0))
         for _ in range(3):
             world.mine()
         return [status.kind async for status in feed]
@@ -205,7 +210,7 @@ def test_subscribers_hear_of_heads_and_of_the_storage_that_changed(station: Stat
 
 def test_a_miner_outside_the_node_gets_a_template_and_brings_a_block(station: Station) -> None:
     api, world = station.api, station.world
-    template = api.get_work_template(BOB.public)
+    template = asyncio.run(api.get_work_template(BOB.public))
     pool: PoolProblem | None = None
     job = TicketJob(
         work_key=bytes.fromhex(str(template["workKey"])[2:]),
@@ -221,7 +226,7 @@ def test_a_miner_outside_the_node_gets_a_template_and_brings_a_block(station: St
     header = bytes.fromhex(str(template["header"])[2:])
     assert get_error(api.submit_work, header, codec_of(WorkSeal).encode(win)[:-1]).code == 3002
     assert get_error(api.submit_work, header[:-1], b"").code == -32602
-    block_hash = api.submit_work(header, codec_of(WorkSeal).encode(win))
+    block_hash = asyncio.run(api.submit_work(header, codec_of(WorkSeal).encode(win)))
     assert world.head.hash == block_hash
     assert get_error(api.submit_work, encode_header(decode_header(header)), codec_of(WorkSeal).encode(win)).code == 3002
     replay = api.replay_seal(block_hash)

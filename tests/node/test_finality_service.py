@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TypeVar
@@ -92,7 +93,7 @@ def test_final_heads_and_final_extrinsics_follow_the_votes(tmp_path: Path) -> No
     api = make_service(world, tmp_path)
     heads = api.subscribe_heads("finalized")
     raw = world.transfer(ALICE, BOB, 10**12, 0)
-    feed = api.watch(raw)
+    feed = asyncio.run(api.watch(raw))
     for _ in range(10):
         world.mine()
     assert api.get_finalized_hash() == world.genesis.hash

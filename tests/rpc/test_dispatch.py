@@ -5,6 +5,7 @@ None of these requests reaches the node, so none is given one.
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import msgspec
@@ -165,7 +166,7 @@ def test_an_internal_error_is_told_to_the_log_and_not_to_the_caller() -> None:
     """The caller must not see the inside of a bug."""
     seen: list[str] = []
     call = Call(method="system_name", params=None, request_id=1, is_notification=False)
-    result = answer(NO_NODE, call, LIMITS, lambda method, error: seen.append(f"{method}: {error}"))
+    result = asyncio.run(answer(NO_NODE, call, LIMITS, lambda method, error: seen.append(f"{method}: {error}")))
     assert isinstance(result, dict)
     assert "object" not in str(result["error"])
     assert seen[0].startswith("system_name: ")
@@ -194,7 +195,7 @@ def test_no_parameters_make_a_method_raise(method: str, params: Json) -> None:
 
 def _answer(method: str, params: Json, limits: Limits) -> Answer | SubscriptionCall:
     call = Call(method=method, params=params, request_id=1, is_notification=False)
-    return answer(NO_NODE, call, limits, lambda *_: None)
+    return asyncio.run(answer(NO_NODE, call, limits, lambda *_: None))
 
 
 def _code(result: Answer) -> object:
