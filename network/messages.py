@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, TypeAlias, TypeVar
 
 import msgspec
 
+from chain.block import INHERENTS_MAX, SIGNED_BYTES_MIN
 from network.libp2p.protocol_error import RemoteProtocolError
 
 NOTICE_BYTES_MAX = 64 * 1024
@@ -24,7 +25,7 @@ ANSWER_BYTES_MAX = 8 * 1024 * 1024
 HEADERS_MAX = 512
 BODIES_MAX = 64
 LOCATOR_MAX = 64
-EXTRINSICS_MAX = 512
+EXTRINSICS_MAX = 480  # what a request has room for
 INVENTORY_MAX = 1_024
 STEPS_MAX = 256
 STEP_BYTES_MAX = 98_304
@@ -163,6 +164,16 @@ _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
+class _UnreadBodies(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=17):
+    """`Bodies` whose extrinsics stay bytes."""
+
+    bodies: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=BODIES_MAX)]
+
+
+_unread_bodies: msgspec.msgpack.Decoder[_UnreadBodies] = msgspec.msgpack.Decoder(_UnreadBodies)
+_BODIES_BEGIN = b"\x92\x11"
+
+
 def encode_message(message: Message) -> bytes:
     """Return the one encoding of a message."""
     return _encoder.encode(message)
@@ -184,7 +195,32 @@ def decode_request(data: bytes) -> Request:
 
 def decode_answer(data: bytes) -> Answer:
     """Return the answer in `data`; raises BadMessage."""
+    if data.startswith(_BODIES_BEGIN) and len(data) <= ANSWER_BYTES_MAX:
+        _check_counts(data)
     return _decode(_answers, data, ANSWER_BYTES_MAX)
+
+
+def _check_counts(data: bytes) -> None:
+    """Refuse bodies of more extrinsics than blocks of so many bytes have, before each becomes an object."""
+    # SPEC NET-51: A body of more extrinsics than a block of its bytes can have MUST be refused before they are decoded.
+    try:
+        bodies = _unread_bodies.decode(data).bodies
+    except msgspec.DecodeError as error:
+        raise BadMessage(f"the bytes are no message: {error}") from error
+    for body in bodies:
+        raw = memoryview(body)
+        count = _read_count(raw)
+        if count > INHERENTS_MAX + len(raw) // SIGNED_BYTES_MIN:
+            raise BadMessage(f"a body of {count} extrinsics in {len(raw)} bytes")
+
+
+def _read_count(raw: memoryview) -> int:
+    """Return how many items a MessagePack array has; 0 for anything else, which the decoder judges."""
+    first = raw[0]
+    if first & 0xF0 == 0x90:
+        return first & 0x0F
+    width = {0xDC: 2, 0xDD: 4}.get(first, 0)
+    return int.from_bytes(raw[1 : 1 + width], "big")
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, bytes_max: int) -> T:

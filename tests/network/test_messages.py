@@ -1,13 +1,20 @@
 """The chain's messages: one encoding each, bounded, and everything else refused."""
 
+import tracemalloc
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain.block import INHERENTS_MAX, SIGNED_BYTES_MIN
 from network.messages import (
+    ANSWER_BYTES_MAX,
+    EXTRINSICS_MAX,
+    REQUEST_BYTES_MAX,
     BadMessage,
     Bodies,
+    GetExtrinsics,
     GetHeaders,
     Headers,
     Status,
@@ -73,3 +80,32 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
 def test_an_answer_is_no_request() -> None:
     with pytest.raises(BadMessage):
         decode_request(encode_message(Headers(headers=())))
+
+
+def test_net_51_a_body_of_millions_of_tiny_extrinsics_is_refused_before_they_become_objects() -> None:
+    count = (ANSWER_BYTES_MAX - 64) // 4
+    data = b"\x92\x11\x91\xdd" + count.to_bytes(4, "big") + b"\xc4\x02ab" * count
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadMessage, match="extrinsics in"):
+            decode_answer(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * 1024 * 1024 + len(data)
+
+
+def test_net_51_the_bodies_of_permitted_blocks_pass() -> None:
+    bodies = Bodies(bodies=(None, (), (b"x",) * INHERENTS_MAX, (b"y" * SIGNED_BYTES_MIN,) * 70_000))
+    assert decode_answer(encode_message(bodies)) == bodies
+
+
+@pytest.mark.parametrize("data", [b"\x92\x11", b"\x92\x11\x91", b"\x92\x11\x91\xdd\xff", b"\x92\x11\x91\x01"])
+def test_net_51_broken_bodies_are_refused_as_any_broken_message(data: bytes) -> None:
+    with pytest.raises(BadMessage):
+        decode_answer(data)
+
+
+def test_net_25_a_request_has_room_for_as_many_extrinsics_as_one_may_ask_for() -> None:
+    hashes = tuple(bytes([index % 256]) * 32 for index in range(EXTRINSICS_MAX))
+    assert len(encode_message(GetExtrinsics(hashes=hashes))) <= REQUEST_BYTES_MAX
