@@ -5,8 +5,8 @@ Terms:
     held: a vote for a block that this node does not know, by a key that it does not know as a voter's; the peer may be
         ahead of us. It is judged again when the block arrives.
 
-Invariants: no more than `HELD_MAX` votes are held, the oldest are ignored; a peer is blamed only for what no honest
-node would pass on.
+Invariants: no more than `HELD_MAX` votes are held, and `HELD_PEER_MAX` of one peer, the oldest are ignored; a peer is
+blamed only for what no honest node would pass on.
 """
 
 from __future__ import annotations
@@ -14,20 +14,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
+import msgspec
+
 from chain.state_tree import StatePruned
 from consensus.finality import BadVote, SignedVote, check_signed_vote, decode_signed_vote, is_checkpoint
-from network.port import GossipReceived, JudgeGossip, Verdict
+from network.port import GossipReceived, JudgeGossip, Peer, Punish
 from node.core.branch_states import SideStateMissing
 from node.core.effects import Effect
 from node.core.importer import Importer
 from node.core.vote_pool import VotePool
 from runtime.queries import get_validator_sets
 
+BAD_SIGNATURE_POINTS = 50
+GARBAGE_POINTS = 25
 HELD_MAX = 256
+HELD_PEER_MAX = 64
 VOTERS_KEPT_MAX = 16
 HORIZON_CHECKPOINTS = 4
 
-Opinion: TypeAlias = Literal["accept", "ignore", "reject", "hold"]
+Opinion: TypeAlias = Literal["accept", "ignore", "reject", "forged", "hold"]
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A vote, and who brought it."""
+
+    peer: Peer
+    message_id: bytes
+    signed: SignedVote
 
 
 class VoteGossip:
@@ -43,7 +56,7 @@ class VoteGossip:
         self._importer = importer
         self._pool = pool
         self._take = take
-        self._held: dict[bytes, SignedVote] = {}
+        self._held: dict[bytes, Arrival] = {}
         self._voters: dict[bytes, frozenset[bytes]] = {}
 
     def on_gossip(self, event: GossipReceived) -> list[Effect]:
@@ -52,24 +65,32 @@ class VoteGossip:
         # that may not vote for its target.
         try:
             signed = decode_signed_vote(event.data)
-        except BadVote:
-            return [JudgeGossip(message_id=event.message_id, verdict="reject")]
-        return self._act(event.message_id, signed, self._judge(signed))
+        except BadVote as error:
+            rejection = JudgeGossip(message_id=event.message_id, verdict="reject")
+            return [rejection, Punish(peer=event.peer, points=GARBAGE_POINTS, reason=f"sent what is no vote: {error}")]
+        return self._act(Arrival(peer=event.peer, message_id=event.message_id, signed=signed))
 
     def on_block(self, block_hash: bytes) -> list[Effect]:
         """Judge the votes again that waited for a block."""
-        waiting = [item for item, signed in self._held.items() if signed.vote.target.hash == block_hash]
+        waiting = [item for item, arrival in self._held.items() if arrival.signed.vote.target.hash == block_hash]
         effects: list[Effect] = []
         for message_id in waiting:
-            signed = self._held.pop(message_id)
-            effects += self._act(message_id, signed, self._judge(signed))
+            effects += self._act(self._held.pop(message_id))
         return effects
 
-    def _act(self, message_id: bytes, signed: SignedVote, opinion: Opinion) -> list[Effect]:
-        if opinion == "hold":
-            return self._hold(message_id, signed)
-        effects: list[Effect] = [JudgeGossip(message_id=message_id, verdict=opinion)]
-        return effects + (self._take(signed) if opinion == "accept" else [])
+    def _act(self, arrival: Arrival) -> list[Effect]:
+        opinion = self._judge(arrival.signed)
+        match opinion:
+            case "hold":
+                return self._hold(arrival)
+            case "accept":
+                return [JudgeGossip(message_id=arrival.message_id, verdict="accept"), *self._take(arrival.signed)]
+            case "forged":
+                rejection = JudgeGossip(message_id=arrival.message_id, verdict="reject")
+                reason = "sent a vote with a wrong signature"
+                return [rejection, Punish(peer=arrival.peer, points=BAD_SIGNATURE_POINTS, reason=reason)]
+            case _:
+                return [JudgeGossip(message_id=arrival.message_id, verdict=opinion)]
 
     def _judge(self, signed: SignedVote) -> Opinion:
         vote, blocks = signed.vote, self._importer.blocks
@@ -86,15 +107,22 @@ class VoteGossip:
         if target.height <= self._importer.final.number:
             return self._judge_signature(signed) if self._pool.contradicts(signed) else "ignore"
         if known and blocks.get(target.hash).number != target.height:
-            return "reject"
+            return self._judge_stranger(signed)
         voters = self._find_voters(target.hash if known else self._importer.head.hash)
         if voters is None:
             return "ignore"
         if signed.key not in voters:
             # SPEC VOT-07: A vote by an unknown key for an unknown block MUST be held in bounded memory and judged when
             # the block arrives.
-            return "reject" if known else "hold"
+            return self._judge_stranger(signed) if known else "hold"
         return self._judge_signature(signed)
+
+    def _judge_stranger(self, signed: SignedVote) -> Opinion:
+        """Judge a vote that cannot count for its target, which nodes that lack the target cannot see."""
+        self._find_voters(self._importer.head.hash)
+        # SPEC VOT-11: A vote that cannot count for a known block MUST be ignored, without blame, if its key may vote
+        # elsewhere on the chain, as nodes without the block pass it on.
+        return "ignore" if any(signed.key in voters for voters in self._voters.values()) else "reject"
 
     def _judge_signature(self, signed: SignedVote) -> Opinion:
         if not self._pool.has_room(signed):
@@ -102,7 +130,7 @@ class VoteGossip:
         try:
             check_signed_vote(signed)
         except BadVote:
-            return "reject"
+            return "forged"
         return "accept"
 
     def _find_voters(self, block_hash: bytes) -> frozenset[bytes] | None:
@@ -119,11 +147,15 @@ class VoteGossip:
                 del self._voters[next(iter(self._voters))]
         return found
 
-    def _hold(self, message_id: bytes, signed: SignedVote) -> list[Effect]:
-        self._held[message_id] = signed
-        if len(self._held) <= HELD_MAX:
+    def _hold(self, arrival: Arrival) -> list[Effect]:
+        """Let a vote wait; the oldest gives way, of the same peer if that has its share already."""
+        own = [message_id for message_id, other in self._held.items() if other.peer == arrival.peer]
+        self._held[arrival.message_id] = arrival
+        if len(own) >= HELD_PEER_MAX:
+            oldest = own[0]
+        elif len(self._held) > HELD_MAX:
+            oldest = next(iter(self._held))
+        else:
             return []
-        oldest = next(iter(self._held))
         del self._held[oldest]
-        verdict: Verdict = "ignore"
-        return [JudgeGossip(message_id=oldest, verdict=verdict)]
+        return [JudgeGossip(message_id=oldest, verdict="ignore")]

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from chain.block import Block
 from chain.params import Params
 from consensus.finality import Checkpoint, LastVote, SignedVote, encode_signed_vote
+from network.port import JudgeGossip, Punish
 from node.core.effects import BestChanged, Finalized, Log
 from node.core.events import Tick
 from node.core.import_errors import BelowFinal
@@ -278,7 +279,6 @@ def test_vot_05_what_no_honest_node_would_send_is_rejected() -> None:
         sign_vote(ALICE, replace(good, genesis=bytes(32))),
         sign_vote(ALICE, replace(good, source=target)),
         sign_vote(ALICE, replace(good, target=replace(target, height=6))),
-        sign_vote(ALICE, replace(good, target=replace(target, height=10))),
         sign_vote(ALICE, replace(good, source=Checkpoint(height=3, hash=bytes(32)))),
         sign_vote(make_keys("//Eve//vote"), good),
     ]
@@ -353,10 +353,44 @@ def test_vot_07_what_waits_is_bounded_and_the_oldest_is_ignored() -> None:
     verdicts = []
     for number in range(300):
         vote = make_vote(world, Checkpoint(height=10, hash=number.to_bytes(32, "big")))
-        effects = tell(world, sign_vote(stranger, vote), message_id=number.to_bytes(4, "big"))
-        verdicts.append(get_verdict(effects))
+        peer, message_id = f"peer{number % 5}", number.to_bytes(4, "big")
+        verdicts.append(get_verdict(tell(world, sign_vote(stranger, vote), message_id=message_id, peer=peer)))
     assert verdicts.count(None) == 256
     assert verdicts[256:] == ["ignore"] * 44
+
+
+def test_vot_07_one_peer_cannot_push_out_what_others_let_wait() -> None:
+    world, stranger = make_follower(), make_keys("//Eve//vote")
+    for number in range(100):
+        vote = make_vote(world, Checkpoint(height=10, hash=number.to_bytes(32, "big")))
+        peer = "honest" if number == 0 else "flooder"
+        effects = tell(world, sign_vote(stranger, vote), message_id=number.to_bytes(4, "big"), peer=peer)
+        assert [effect.message_id for effect in find(effects, JudgeGossip)] == (
+            [] if number <= 64 else [(number - 64).to_bytes(4, "big")]
+        )
+
+
+def test_vot_05_a_forged_vote_costs_whoever_brings_it_half_a_ban_and_garbage_a_quarter() -> None:
+    world = make_follower()
+    signed = sign_vote(ALICE, make_vote(world, make_target(world)))
+    for item, points in ((replace(signed, signature=bytes(64)), 50), (b"\x00", 25)):
+        effects = tell(world, item)
+        assert get_verdict(effects) == "reject"
+        assert [(effect.peer, effect.points) for effect in find(effects, Punish)] == [("peer", points)]
+
+
+def test_vot_11_a_vote_that_only_nodes_without_the_block_take_for_good_blames_nobody() -> None:
+    """VOT-11: a validator could else have old nodes shut out new ones, which pass on what they cannot judge."""
+    world = make_follower()
+    target = make_target(world)
+    lie = sign_vote(ALICE, make_vote(world, replace(target, height=10)))
+    newcomer = make_voter(author=None)
+    assert get_verdict(tell(newcomer, lie)) == "accept"
+    effects = tell(world, lie)
+    assert get_verdict(effects) == "ignore"
+    assert find(effects, Punish) == []
+    nobodys = sign_vote(make_keys("//Eve//vote"), make_vote(world, replace(target, height=10)))
+    assert get_verdict(tell(world, nobodys)) == "reject"
 
 
 def test_vot_08_conflicting_votes_are_sent_on_and_the_evidence_slashes() -> None:

@@ -70,10 +70,12 @@ def list_published(effects: Iterable[Effect]) -> list[SignedVote]:
     return [decode_signed_vote(item.data) for item in find(effects, Publish) if item.topic == "votes"]
 
 
-def tell(world: World, vote: SignedVote | bytes, *, message_id: bytes | None = None) -> list[Effect]:
+def tell(
+    world: World, vote: SignedVote | bytes, *, message_id: bytes | None = None, peer: str = "peer"
+) -> list[Effect]:
     """Let a peer bring a vote."""
     data = vote if isinstance(vote, bytes) else encode_signed_vote(vote)
-    event = GossipReceived(peer="peer", topic="votes", message_id=message_id or data[:40], data=data)
+    event = GossipReceived(peer=peer, topic="votes", message_id=message_id or data[:40], data=data)
     return world.handle(event)
 
 
