@@ -183,6 +183,11 @@ def _is_signed(signed: SignedVote) -> bool:
     return is_valid_signature(signed.key, compute_vote_message(signed.vote), signed.signature)
 
 
+def forget_signatures() -> None:
+    """Forget which signatures were checked: a measurement must not profit from the one before it."""
+    _is_signed.cache_clear()
+
+
 # ---- what no honest validator does
 
 

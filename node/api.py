@@ -59,7 +59,9 @@ class NodeService:
         self.submit_work = work.submit_work
         self.replay_seal = work.replay_seal
 
-        self.get_finality_status = FinalityService(driver).get_finality_status
+        finality = FinalityService(driver)
+        self.get_finality_status = finality.get_finality_status
+        self.prove_finality = finality.prove_finality
 
         self.get_system_info = system.get_system_info
         self.get_sync_state = system.get_sync_state

@@ -17,7 +17,7 @@ from chain.store import StoreError
 from node.api import NodeService
 from node.core.events import Tick
 from node.driver import Driver
-from node.fast_start import prepare_store
+from node.fast_start import check_chain, prepare_store
 from node.informant import Informant, refresh_metrics
 from node.log_format import get_logger
 from node.log_lines import say_banner, say_start
@@ -72,6 +72,7 @@ def run(config: RunConfig) -> None:
         with open_store(site.folders.database) as store:
             prepare_store(store, config, site)
             chain = open_or_create_chain(store, spec)
+            check_chain(chain, config, site)
             slices = Slices()
             importer = make_importer(chain, spec, state_window=config.state_window, pause=slices.pause)
             metrics = Metrics(spec.id, sorted(get_methods()))

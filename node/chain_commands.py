@@ -92,6 +92,28 @@ def export_blocks(output: BinaryIO | None, first: int, last: int | None, binary:
             write_blocks(iterate_blocks(chain, first, end), end - first + 1, target, binary=binary)
 
 
+@click.command("export-finality-proof")
+@add_shared_options
+@click.argument("output", required=False, type=click.File("wb"))
+@click.option("--from", "start", metavar="HASH", help="Begin with this checkpoint instead of block 0.")
+def export_finality_proof(output: BinaryIO | None, start: str | None, **options: object) -> None:
+    """Write the proof of what is final to a file or stdout; `matchstrike stake verify` checks it."""
+    with _prepare(options) as shared:
+        from node.finality_proof import encode_proof_file, make_proof
+        from node.offline_chain import open_existing
+        from node.run_config import parse_checkpoint
+        from node.startup import load_spec
+
+        with open_existing(shared) as chain:
+            begin = parse_checkpoint(start) or chain.genesis_hash
+            proof = make_proof(chain, load_spec(shared).params.finality, begin)
+            if proof is None or not proof.steps:
+                raise CommandFailure("there is nothing to prove from there: no votes on this chain, or no such block")
+            data = encode_proof_file(proof)
+            (output if output is not None else sys.stdout.buffer).write(data)
+            click.echo(f"{len(proof.steps)} steps, {len(data)} bytes", err=True)
+
+
 @click.command("import-blocks")
 @add_shared_options
 @click.argument("source", required=False, type=click.File("rb"))

@@ -209,6 +209,12 @@ class ChainStore:
         """Keep finality steps of final checkpoints, synced."""
         self._store.write([(STEP_PREFIX + height.to_bytes(8, "big"), raw) for height, raw in steps.items()])
 
+    def drop_steps(self, above: int) -> None:
+        """Forget the finality steps above a height, whose blocks were taken back."""
+        self._store.write(
+            [(STEP_PREFIX + height.to_bytes(8, "big"), None) for height, _ in self.iterate_steps(above + 1)]
+        )
+
     @property
     def first_body(self) -> int:
         """The number of the first block whose body is stored: 0, or the block at which fast sync began."""

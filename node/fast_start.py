@@ -9,31 +9,28 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from chain.state_overlay import StateOverlay
 from chain.store import Store, StoreError
 from consensus.digest import read_work
-from consensus.light import make_genesis_belief
 from genesis.block import make_genesis_block
-from genesis.chain_spec import ChainSpec
 from network.port import NetworkEvent
 from network.service import NetworkService
-from node.chain_opening import has_chain, open_chain
+from node.chain_layout import HEAD_KEY, RECORD_PREFIX, BlockRecord, HeadRecord, decode_record, get_canonical_key
+from node.chain_opening import has_chain
 from node.chain_store import ChainStore
 from node.core.effects import Log
 from node.core.events import Tick
-from node.core.fast_proof import FastPlan
 from node.core.fast_sync import FastSync
 from node.core.fast_target import CheckpointMissing
 from node.core.importer import find_final_height
 from node.driver import get_time_ms
 from node.failures import CommandFailure
+from node.fast_plan import make_fast_plan
 from node.fast_store import FastStore, is_unfinished, wipe
 from node.log_format import LEVELS, get_logger
 from node.network_wiring import open_service
 from node.run_config import RunConfig
 from node.startup import Site
-from runtime.genesis_state import EmptyView
-from runtime.queries import get_finality, get_validator_sets
+from runtime.queries import get_finality
 
 TICK_SECONDS = 0.05
 GIVEN_UP = "No fast sync, every block is synced instead"
@@ -41,57 +38,50 @@ TEST_CHAINS = ("Development", "Local")
 _log = get_logger("sync")
 
 
-def make_fast_plan(spec: ChainSpec, checkpoint: bytes | None) -> FastPlan:
-    """Return where belief begins on a chain."""
-    header, state = make_genesis_block(spec)
-    view = StateOverlay(EmptyView(), state)
-    anchor = make_genesis_belief(header.hash, get_finality(view), get_validator_sets(view))
-    return FastPlan(genesis=header.hash, params=spec.params, anchor=anchor, checkpoint=checkpoint)
-
-
 def prepare_store(store: Store, config: RunConfig, site: Site) -> None:
     """Bring a store to where the node can open or create its chain in it.
 
     Raises:
-        CommandFailure: the chain does not fit `--checkpoint`, or a signal stopped fast sync.
-        StoreError: the disk failed, or the store is another chain's.
+        CommandFailure: the chain does not contain `--checkpoint`, or a signal stopped fast sync.
+        StoreError: the disk failed.
     """
-    header, _ = make_genesis_block(site.spec)
-    if has_chain(store):
-        chain = open_chain(store, genesis_hash=header.hash)
-        if _is_to_stay(chain, config, site):
-            return
-    elif config.sync != "fast":
-        if config.checkpoint is not None:
-            raise CommandFailure(_say_missing(config.checkpoint))
+    is_there, checkpoint = has_chain(store), config.checkpoint
+    contains = checkpoint is None or (is_there and _contains(store, checkpoint))
+    if config.sync != "fast":
+        if checkpoint is not None and not contains:
+            raise CommandFailure(_say_missing(checkpoint))
         if is_unfinished(store):
             _log.warning("removing what an unfinished fast sync left; --sync fast would have gone on with it")
             wipe(store)
         return
+    if is_there and contains and _read_head(store) > 0:
+        _log.info("--sync fast is for an empty database; this one goes on with full sync")
+        return
+    if is_there and not contains:
+        _log.warning("the chain here does not contain the trusted checkpoint; fast sync replaces it")
     _run(store, config, site)
 
 
-def _is_to_stay(chain: ChainStore, config: RunConfig, site: Site) -> bool:
-    """Say whether the node goes on with the chain that is here.
+def check_chain(chain: ChainStore, config: RunConfig, site: Site) -> None:
+    """Refuse a chain that stood still so long that old validators may have their stake back, unless it was vouched for.
 
     Raises:
-        CommandFailure: it must not.
+        CommandFailure: it did.
     """
-    if config.checkpoint is not None:
-        record = chain.get_record(config.checkpoint)
-        if record is not None and chain.get_hash(record.number) == config.checkpoint:
-            _log.info("🔒 The chain contains the trusted checkpoint #%d", record.number)
-            return True
-        if config.sync != "fast":
-            raise CommandFailure(_say_missing(config.checkpoint))
-        _log.warning("the chain here does not contain the trusted checkpoint; fast sync replaces it")
-        return False
-    if chain.head.number > 0:
+    if config.checkpoint is None:
         _check_age(chain, site)
-        if config.sync == "fast":
-            _log.info("--sync fast is for an empty database; this one goes on from block #%d", chain.head.number)
-        return True
-    return config.sync != "fast"
+    else:
+        _log.info("🔒 The chain contains the trusted checkpoint 0x%s", config.checkpoint.hex())
+
+
+def _contains(store: Store, block_hash: bytes) -> bool:
+    raw = store.get(RECORD_PREFIX + block_hash)
+    record = None if raw is None else decode_record(raw, BlockRecord, what="a block's record")
+    return record is not None and store.get(get_canonical_key(record.number)) == block_hash
+
+
+def _read_head(store: Store) -> int:
+    return decode_record(store.get(HEAD_KEY) or b"", HeadRecord, what="the record of the head").number
 
 
 def _say_missing(checkpoint: bytes) -> str:

@@ -14,6 +14,7 @@ from node.core.importer import Importer
 from node.core.vote_desk import VoteDesk
 from node.core.voting import VoteBookUnusable
 from node.driver import Driver
+from node.finality_proof import list_page
 from node.state_access import get_plain_state
 from rpc.api import Json
 from rpc.errors import UNKNOWN_BLOCK, RpcError
@@ -50,6 +51,23 @@ class FinalityService:
                 "finalized": _describe_checkpoint(Checkpoint(height=final.number, hash=final.hash)),
                 "voteKeys": describe_keys(self._driver.machine.votes),
             },
+        }
+
+    def prove_finality(self, start: bytes | None) -> Mapping[str, Json]:
+        """Return a page of the proof of what is final, from a checkpoint or from block 0 on.
+
+        Raises:
+            RpcError: the block is not on the best chain.
+        """
+        importer = self._importer
+        begin = start if start is not None else importer.chain.genesis_hash
+        steps = list_page(importer.chain, importer.params.finality, begin)
+        if steps is None:
+            raise RpcError(UNKNOWN_BLOCK, "Unknown block", f"0x{begin.hex()} is not on the best chain")
+        return {
+            "genesis": f"0x{importer.chain.genesis_hash.hex()}",
+            "start": f"0x{begin.hex()}",
+            "steps": [f"0x{raw.hex()}" for raw in steps],
         }
 
 

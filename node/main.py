@@ -11,6 +11,7 @@ from node.chain_commands import (
     chain_info,
     check_block,
     export_blocks,
+    export_finality_proof,
     import_blocks,
     purge_chain,
     revert,
@@ -46,7 +47,17 @@ def main(context: click.Context, /, **options: object) -> None:
         run(config)
 
 
-for _command in (build_spec, purge_chain, export_blocks, import_blocks, check_block, revert, chain_info, key):
+for _command in (
+    build_spec,
+    purge_chain,
+    export_blocks,
+    export_finality_proof,
+    import_blocks,
+    check_block,
+    revert,
+    chain_info,
+    key,
+):
     main.add_command(_command)
 
 if __name__ == "__main__":

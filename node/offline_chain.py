@@ -11,6 +11,7 @@ from chain.header import Header
 from chain.scale import CodecError
 from chain.state_overlay import merge_changes
 from chain.state_tree import StatePruned
+from chain.store import Store
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock, TooFarAhead
 from consensus.seal import check_block
@@ -21,6 +22,7 @@ from node.core.import_errors import BlockKnown, NotImported
 from node.core.importer import Importer, find_final_height
 from node.driver import get_time_ms
 from node.failures import CommandFailure
+from node.fast_store import is_unfinished
 from node.run_config import SharedOptions
 from node.startup import find_folders, load_spec, make_importer, open_or_create_chain, open_store
 from runtime.executive import Runtime
@@ -41,6 +43,7 @@ def open_existing(shared: SharedOptions) -> Iterator[ChainStore]:
     if not path.exists():
         raise CommandFailure(f'there is no chain in "{path}"; --base-path and --chain say which one is meant')
     with open_store(path) as store:
+        _check_finished(store)
         yield open_or_create_chain(store, spec)
 
 
@@ -49,7 +52,13 @@ def open_any(shared: SharedOptions) -> Iterator[Importer]:
     """Open or create the database of a chain, and return its importer."""
     spec = load_spec(shared)
     with open_store(find_folders(shared, spec).database) as store:
+        _check_finished(store)
         yield make_importer(open_or_create_chain(store, spec), spec, state_window=STATE_WINDOW)
+
+
+def _check_finished(store: Store) -> None:
+    if is_unfinished(store):
+        raise CommandFailure("fast sync has not ended here; start the node with --sync fast, which goes on with it")
 
 
 def iterate_blocks(chain: ChainStore, first: int, last: int) -> Iterator[Block]:
@@ -143,6 +152,7 @@ def revert_blocks(chain: ChainStore, count: int) -> int:
         reverted.append(chain.head.hash)
         chain.revert_head()
     chain.remove_blocks(reverted)
+    chain.drop_steps(chain.head.number)
     told = chain.get_final()
     if told is not None and told.number > chain.head.number:
         record = chain.get_record(chain.head.hash)

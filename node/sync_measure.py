@@ -9,6 +9,7 @@ Terms:
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from chain.params import UNIT_PLANCK, Params, WorkParams
 from chain.secret_uri import derive_seed
 from chain.store import Store
 from chain.substrate_types import AddressId
+from consensus.finality import forget_signatures
 from consensus.ticket import search_tickets
 from genesis.block import make_genesis_block
 from genesis.chain_spec import ChainSpec, Genesis, RuntimeGenesis, StakingPatch, make_validator
@@ -55,7 +57,7 @@ from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
 from node.core.vote_desk import VoteDesk
-from node.fast_start import make_fast_plan
+from node.fast_plan import make_fast_plan
 from node.fast_store import FastStore
 from node.leveldb_store import LevelDbStore
 from node.vote_keys import HeldKeys
@@ -118,6 +120,7 @@ def measure_sync(folder: Path, *, blocks: int) -> SyncFigures:
         fast_s, fast_root, rest = _measure_fast(spec, folder / "fast", source, now_ms)
         importer = source.importer
         steps = importer.steps.list_steps(0, count=10**9, bytes_max=2**40)
+        gc.unfreeze()
         return SyncFigures(
             blocks=blocks,
             transfers=transfers,
@@ -205,6 +208,7 @@ def _measure_import(spec: ChainSpec, path: Path, source: Machine, now_ms: int) -
     blocks = _list_blocks(source.importer)
     with _open(path) as store:
         importer = _start(spec, store).importer
+        _settle()
         begin = process_time()
         for data in blocks:
             importer.import_block(data, now_ms=now_ms, is_signature_checked=lambda key: False)
@@ -231,6 +235,7 @@ def _measure_fast(spec: ChainSpec, path: Path, source: Machine, now_ms: int) -> 
 
 def _pump(source: Machine, receive: Receiver, is_done: Callable[[], bool], now_ms: int) -> float:
     """Carry messages between the source and a receiver until it is done; return the receiver's CPU time."""
+    _settle()
     inbox: deque[NetworkEvent | Tick | SyncStep] = deque([PeerConnected(peer="source", is_outbound=True)])
     _serve(source, PeerConnected(peer="receiver", is_outbound=False), inbox, now_ms)
     spent, silent = 0.0, 0
@@ -274,6 +279,13 @@ def _serve(
                 inbox.append(AnswerReceived(peer="source", request_id=effect.request_id, answer=copy))
             case _:
                 pass
+
+
+def _settle() -> None:
+    """Begin a measurement as a node begins: no signature is known, and what stays is out of the collector's way."""
+    forget_signatures()
+    gc.collect()
+    gc.freeze()
 
 
 def _head(machine: Machine) -> bytes:

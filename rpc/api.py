@@ -228,6 +228,10 @@ class FinalityApi(Protocol):
         """Return what is justified and final after a block, who votes, and what this node votes with."""
         ...
 
+    def prove_finality(self, start: bytes | None) -> Mapping[str, Json]:
+        """Return a page of the proof of what is final, from a checkpoint or from block 0 on."""
+        ...
+
 
 class SystemApi(Protocol):
     """The node itself."""

@@ -7,6 +7,7 @@ import click
 from matchstrike.commands.bench_chain import bench_chain
 from matchstrike.commands.bench_network import bench_network
 from matchstrike.commands.bench_reads import bench_rpc
+from matchstrike.commands.bench_sync import bench_sync
 from matchstrike.commands.bench_vm import bench_vm
 
 
@@ -18,4 +19,5 @@ def bench() -> None:
 bench.add_command(bench_chain)
 bench.add_command(bench_network)
 bench.add_command(bench_rpc)
+bench.add_command(bench_sync)
 bench.add_command(bench_vm)

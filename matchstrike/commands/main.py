@@ -18,7 +18,7 @@ from matchstrike.commands.settings import SettingsFile, check_groups, load_setti
 from workers.kernel_cache import set_kernel_cache
 
 GROUPS = {
-    "bench": ("matchstrike.commands.bench:bench", "Measure this machine: strikes, block import, RPC."),
+    "bench": ("matchstrike.commands.bench:bench", "Measure this machine: strikes, block import, sync, RPC."),
     "completion": ("matchstrike.commands.completion:completion", "Make a shell complete commands and options."),
     "devnet": ("matchstrike.commands.devnet:devnet", "Run a chain on this machine and watch a bounty being paid."),
     "problem": ("matchstrike.commands.problem:problem", "Post, list, watch and cancel problems."),

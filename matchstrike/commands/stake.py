@@ -24,6 +24,7 @@ from matchstrike.commands.stake_plan import (
     read_vote_key,
 )
 from matchstrike.commands.stake_report import finality, status, validators
+from matchstrike.commands.stake_verify import verify
 from matchstrike.commands.stake_view import find_bonded, list_node_keys, read_block_ms, read_ripening, read_view
 from matchstrike.commands.submitting import (
     Submission,
@@ -132,6 +133,7 @@ def chill(dry_run: bool, **options: object) -> None:
 stake.add_command(status)
 stake.add_command(validators)
 stake.add_command(finality)
+stake.add_command(verify)
 
 
 def _send(make: MakePlan, *, dry_run: bool, options: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from node.core.importer import Importer
 
 SNAPSHOTS_MAX = 2
 IDLE_MS = 60_000
+PLACE_MS = 10_000  # a state that nobody asked for so long gives way to that of a newer block
 
 
 class StateParts:
@@ -28,7 +29,7 @@ class StateParts:
     def get(self, request: GetStatePart, now_ms: int, *, bytes_max: int) -> StatePart | None:
         """Return the part asked for; None if its block is not final here, its state is gone, or others need room."""
         self.drop_idle(now_ms)
-        snapshot = self._find(request.block_hash)
+        snapshot = self._find(request.block_hash, now_ms)
         if snapshot is None:
             return None
         self._held[request.block_hash] = (snapshot, now_ms)
@@ -48,7 +49,7 @@ class StateParts:
             if now_ms - used_ms >= IDLE_MS:
                 del self._held[block_hash]
 
-    def _find(self, block_hash: bytes) -> Snapshot | None:
+    def _find(self, block_hash: bytes, now_ms: int) -> Snapshot | None:
         if block_hash in self._held:
             return self._held[block_hash][0]
         chain = self._importer.chain
@@ -56,7 +57,7 @@ class StateParts:
         is_final = record is not None and record.number <= self._importer.final.number
         if record is None or not is_final or chain.get_hash(record.number) != block_hash:
             return None
-        if len(self._held) >= SNAPSHOTS_MAX:
+        if len(self._held) >= SNAPSHOTS_MAX and not self._make_room(record.number, now_ms):
             return None
         try:
             view = chain.state.view_at(record.number)
@@ -64,3 +65,12 @@ class StateParts:
             return None
         snapshot = Snapshot(tuple(view.iterate(b"")))
         return snapshot if snapshot.root == record.state_root else None
+
+    def _make_room(self, number: int, now_ms: int) -> bool:
+        """Forget a state for that of a newer block, if nobody is about to ask for the next part of it."""
+        for block_hash, (_, used_ms) in list(self._held.items()):
+            record = self._importer.chain.get_record(block_hash)
+            if now_ms - used_ms >= PLACE_MS and (record is None or record.number < number):
+                del self._held[block_hash]
+                return True
+        return False

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from itertools import chain
 
+from chain.hashing import blake2b_256
 from chain.header import encode_header
 from chain.params import FinalityParams
 from chain.scale import codec_of
 from chain.state_proof import encode_proof
 from chain.state_tree import StatePruned
+from consensus.ballot import VoterSets, is_voter
 from consensus.finality import Checkpoint, FinalityStatus
 from consensus.light import SETS_KEY, STATUS_KEY, VOTES_MAX, FinalityStep, decode_step, encode_step
 from node.chain_store import ChainStore
 from node.core.voting import list_included_votes
 
 _STATUS = codec_of(FinalityStatus)
+_SETS = codec_of(VoterSets)
 STEP_OVERHEAD_BYTES = 8
 
 
@@ -30,6 +33,7 @@ class StepBook:
     def __init__(self, store: ChainStore, params: FinalityParams) -> None:
         self._chain = store
         self._params = params
+        self._tip: tuple[bytes, dict[int, bytes]] = (b"", {})
 
     def record(self, final: int) -> None:
         """Keep the steps up to the final block that are not kept yet.
@@ -46,7 +50,7 @@ class StepBook:
         head_status = self._read_status(self._chain.head.number)
         if head_status is None or head_status.justified.height == 0:
             return []
-        tip = self._make_down_to(head_status.justified.height, self._chain.get_last_step())
+        tip = self._get_tip(head_status.justified.height)
         steps: list[bytes] = []
         size = 0
         rows = chain(self._chain.iterate_steps(start), sorted(tip.items()))
@@ -57,9 +61,18 @@ class StepBook:
                 continue
             if not steps and not self._stands_on(raw, height, start):
                 return []
+            if blake2b_256(decode_step(raw).header) != self._chain.get_hash(height):
+                break
             steps.append(raw)
             size += len(raw) + STEP_OVERHEAD_BYTES
         return steps
+
+    def _get_tip(self, justified: int) -> dict[int, bytes]:
+        """Return the steps that are not kept yet, made once a head."""
+        head = self._chain.head.hash
+        if self._tip[0] != head:
+            self._tip = (head, self._make_down_to(justified, self._chain.get_last_step()))
+        return self._tip[1]
 
     def _stands_on(self, raw: bytes, height: int, start: int) -> bool:
         """Say whether a step is that of `start`, or goes on from block 0; older ones may be missing here."""
@@ -112,15 +125,18 @@ class StepBook:
             sets=sets,
             status_proof=encode_proof(proofs[0]),
             sets_proof=encode_proof(proofs[1]),
-            votes=self._list_votes(_STATUS.decode(status).justified, Checkpoint(height=height, hash=header.hash)),
+            votes=self._list_votes(
+                _STATUS.decode(status).justified, Checkpoint(height=height, hash=header.hash), _SETS.decode(sets)
+            ),
         )
 
-    def _list_votes(self, source: Checkpoint, target: Checkpoint) -> tuple[bytes, ...]:
-        """Return the votes from source to target that the blocks after the target carry, one a key."""
+    def _list_votes(self, source: Checkpoint, target: Checkpoint, sets: VoterSets) -> tuple[bytes, ...]:
+        """Return the votes from source to target that the blocks after the target carry, one of each voter."""
         stored, votes = self._chain, dict[bytes, bytes]()
         end = min(target.height + self._params.checkpoint_blocks, stored.head.number + 1)
         for number in range(target.height + 1, end):
             for signed in list_included_votes(stored.get_body(stored.get_hash(number) or b"") or ()):
-                if signed.vote.target == target and signed.vote.source.height == source.height:
+                is_meant = signed.vote.source == source and signed.vote.target == target
+                if is_meant and is_voter(sets, signed.key):  # evidence holds others too
                     votes.setdefault(signed.key, signed.key + signed.signature)
         return tuple(votes.values())[:VOTES_MAX]

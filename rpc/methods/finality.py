@@ -12,4 +12,12 @@ def get_status(api: NodeApi, at: Hash | None = None) -> Json:
     return api.get_finality_status(resolve(api, at))
 
 
-METHODS = (Method(name="finality_status", function=get_status),)
+def prove(api: NodeApi, start: Hash | None = None) -> Json:
+    """Return finality steps from a checkpoint (its own first) or from block 0 on, a page of them at most."""
+    return api.prove_finality(start)
+
+
+METHODS = (
+    Method(name="finality_prove", function=prove),
+    Method(name="finality_status", function=get_status),
+)

@@ -12,7 +12,8 @@ from consensus.digest import read_work
 from node import fast_start
 from node.chain_opening import has_chain
 from node.failures import CommandFailure
-from node.fast_start import make_fast_plan, prepare_store
+from node.fast_plan import make_fast_plan
+from node.fast_start import check_chain, prepare_store
 from node.fast_store import FastStore, is_unfinished
 from node.folders import get_folders
 from node.run_config import RunConfig
@@ -48,12 +49,14 @@ def test_lgt_11_a_node_that_was_away_too_long_needs_a_checkpoint(
     delay_ms = site.spec.params.staking.unbonding_blocks * site.spec.params.work.block_target_ms
     now_ms = read_work(final).timestamp_ms + delay_ms
     monkeypatch.setattr(fast_start, "get_time_ms", lambda: now_ms)
-    prepare_store(source.store, make_config(), site)
+    check_chain(chain, make_config(), site)
     now_ms += 1
     with pytest.raises(CommandFailure, match="start with --checkpoint HASH"):
-        prepare_store(source.store, make_config(), site)
-    prepare_store(source.store, make_config("--checkpoint", f"0x{final.hash.hex()}"), site)
-    prepare_store(source.store, make_config(), make_site("Local"))
+        check_chain(chain, make_config(), site)
+    known = make_config("--checkpoint", f"0x{final.hash.hex()}")
+    prepare_store(source.store, known, site)
+    check_chain(chain, known, site)
+    check_chain(chain, make_config(), make_site("Local"))
     assert "nothing to lose" in caplog.text
     assert source.head.number > FINAL
 
