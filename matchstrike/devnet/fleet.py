@@ -173,6 +173,7 @@ def _make_process(plan: DevnetPlan, node: NodePlan, folder: Path) -> NodeProcess
         node.name,
         make_arguments(plan, node, folder),
         url=node.url,
+        peer_id=node.peer_id,
         log_path=folder / f"{node.name}.log",
         env=make_environment(node, os.environ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from chain.ed25519 import public_of
+from chain.peer_id import encode_peer_id
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
 from matchstrike.devnet.ports import RPC_FIRST, PortChooser
 from rpc.client import CallTimeout, Unreachable, connect
@@ -26,10 +29,24 @@ class NodeProcess:
     """One node, over all its starts."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, url: str, log_path: Path, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        url: str,
+        peer_id: str,
+        log_path: Path,
+        env: Mapping[str, str] | None = None,
     ) -> None:
+        """Describe a node that runs nowhere yet.
+
+        Args:
+            peer_id: What it answers to `system_localPeerId`. Whoever answers something else at its URL is somebody
+                else's node, which took the port since it was chosen.
+        """
         self.name = name
         self.url = url
+        self.peer_id = peer_id
         self.log_path = log_path
         self._command = command
         self._env = dict(env) if env is not None else None
@@ -144,15 +161,14 @@ class NodeProcess:
             raise DevnetTimeout(what) from error
 
     async def answers(self) -> bool:
-        """Return whether the node answers a call."""
+        """Return whether the node answers a call; another node at its port does not count."""
         if self.state != "running":
             return False
         try:
             async with connect(self.url, timeout_s=5) as client:
-                await client.call("system_health")
+                return await client.call("system_localPeerId") == self.peer_id
         except (Unreachable, CallTimeout, RpcError):
             return False
-        return True
 
     def _signal_all(self, number: signal.Signals) -> None:
         """Send a signal to the node and its workers; each node's session is a process group of its own."""
@@ -171,8 +187,15 @@ async def run_lone_node(
     """
     cancel_on_termination()
     port = PortChooser().choose(port_first)
-    command = [sys.executable, "-m", "node.main", *arguments, "--rpc-port", str(port)]
-    node = NodeProcess("the node", command, url=f"ws://127.0.0.1:{port}", log_path=folder / "node.log")
+    seed = secrets.token_bytes(32)
+    command = [sys.executable, "-m", "node.main", *arguments, "--rpc-port", str(port), "--node-key", seed.hex()]
+    node = NodeProcess(
+        name,
+        command,
+        url=f"ws://127.0.0.1:{port}",
+        peer_id=encode_peer_id(public_of(seed)),
+        log_path=folder / "node.log",
+    )
     await node.start()
     try:
         yield node

@@ -58,8 +58,12 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def address(self) -> str:
         """The node's multiaddress."""
-        peer_id = encode_peer_id(public_of(bytes.fromhex(self.secret)))
-        return f"/ip4/127.0.0.1/tcp/{self.ports.p2p}/p2p/{peer_id}"
+        return f"/ip4/127.0.0.1/tcp/{self.ports.p2p}/p2p/{self.peer_id}"
+
+    @property
+    def peer_id(self) -> str:
+        """Who it is to its peers."""
+        return encode_peer_id(public_of(bytes.fromhex(self.secret)))
 
     @property
     def url(self) -> str:
