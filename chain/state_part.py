@@ -10,18 +10,20 @@ key hashes are the whole state.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
 
-from chain.hash_tree import HashTree
+from chain.hash_tree import HashTree, choose_depth
+from chain.pause import Pause, never_pause
 from chain.state_hash import EMPTY, compute_leaf_hash, compute_subtree, compute_value_hash, get_shared_bits
 from chain.state_proof import compute_root_from_path
 
 PART_DEPTH_MAX = 255
 KEY_HASH_BITS = 256
+PAUSE_PAIRS = 1_024
 
 
 class InvalidPart(Exception):
@@ -93,11 +95,22 @@ def _compute_end(part: Part, start: bytes, entries: Sequence[bytes]) -> bytes:
 class Snapshot:
     """One block's whole state, from which parts are cut."""
 
-    def __init__(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
-        rows = sorted((compute_value_hash(key), key, value) for key, value in pairs)
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]], *, pause: Pause = never_pause) -> None:
+        """Take over all pairs of a state, in any order; it must not change at a pause."""
+        rows: list[tuple[bytes, bytes, bytes]] = []
+        values: dict[bytes, bytes | None] = {}
+        for number, (key, value) in enumerate(pairs):
+            if number % PAUSE_PAIRS == 0:
+                pause()
+            key_hash = compute_value_hash(key)
+            rows.append((key_hash, key, value))
+            values[key_hash] = compute_value_hash(value)
+        rows.sort()
         self._hashes = [row[0] for row in rows]
         self._rows = rows
-        self._tree = HashTree(row[0] + compute_value_hash(row[2]) for row in rows)
+        self._tree = HashTree(depth=choose_depth(len(rows)))
+        pause()
+        self._tree.apply_change(self._tree.compute_change(values, pause=pause))
 
     @property
     def root(self) -> bytes:

@@ -63,7 +63,7 @@ class StateParts:
             view = chain.state.view_at(record.number)
         except StatePruned:
             return None
-        snapshot = Snapshot(tuple(view.iterate(b"")))
+        snapshot = Snapshot(view.iterate(b""), pause=self._importer.runtime.pause)
         return snapshot if snapshot.root == record.state_root else None
 
     def _make_room(self, number: int, now_ms: int) -> bool:

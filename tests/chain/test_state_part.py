@@ -74,6 +74,18 @@ def test_lgt_08_a_part_of_another_place_is_refused() -> None:
         check_part(root, START, replace(first, depth=256))
 
 
+def test_lgt_08_a_pair_of_another_place_is_not_taken_for_one_of_this() -> None:
+    """The only pair of a state ends the path to every place; it belongs to one of them."""
+    parts = cut_all({b"key": b"value"}, depth_min=4, bytes_max=100)
+    root = Snapshot(((b"key", b"value"),)).root
+    assert len(parts) == 16
+    (pair,) = [part.pairs[0] for _, part in parts if part.pairs]
+    for start, part in parts:
+        if not part.pairs:
+            with pytest.raises(InvalidPart):
+                check_part(root, start, replace(part, pairs=(pair,), other=None))
+
+
 def test_a_place_that_does_not_begin_there_is_not_cut() -> None:
     snapshot = Snapshot(tuple((bytes([number]), b"") for number in range(9)))
     assert snapshot.cut(b"\xff" * 32, depth_min=0, bytes_max=100, pairs_max=10) is None

@@ -156,6 +156,19 @@ def test_lgt_04_sets_move_on_dynasty_by_dynasty() -> None:
     assert verifier.final.checkpoint == target
 
 
+def test_lgt_04_a_checkpoint_whose_source_lies_further_back_ends_no_dynasty() -> None:
+    sets = [SAME, SAME, make_sets(FOUNDERS, FOUNDERS, OTHERS)]
+    steps, checkpoints = make_row(sets)
+    verifier = make_verifier()
+    verifier.extend(steps)
+    mixed = make_sets(FOUNDERS, OTHERS, OTHERS)
+    far, target = make_step(checkpoints[3], 25, mixed, (*FOUNDERS, *OTHERS))
+    verifier.extend((far,))
+    refuse(verifier, make_step(target, 30, make_sets(OTHERS, OTHERS, OTHERS), OTHERS)[0], ForgedSets)
+    verifier.extend((make_step(target, 30, mixed, (*FOUNDERS, *OTHERS))[0],))
+    assert verifier.final.checkpoint == target
+
+
 def test_lgt_05_votes_of_a_superseded_set_are_refused() -> None:
     """The founders have left; what they sign later counts no more, even if a state names them again."""
     sets = [SAME, SAME, make_sets(FOUNDERS, FOUNDERS, OTHERS)]

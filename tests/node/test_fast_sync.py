@@ -110,6 +110,7 @@ def test_fast_sync_ends_with_the_same_state_and_goes_on_with_full_checks() -> No
     net.run_until(lambda: newcomer.sync.outcome is not None, limit_ms=60_000)
     assert not has_chain(newcomer.store)
     newcomer.finish()
+    assert not is_unfinished(newcomer.store)
     world = make_voter(author=None, store=newcomer.store)
     source = make_source()
     assert world.head.number == world.importer.final.number == FINAL
