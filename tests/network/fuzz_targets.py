@@ -26,10 +26,15 @@ from network.messages import (
     Bodies,
     ExtrinsicInventory,
     Extrinsics,
+    FinalitySteps,
+    GetAncestors,
     GetBodies,
     GetExtrinsics,
+    GetFinality,
     GetHeaders,
+    GetStatePart,
     Headers,
+    StatePart,
     Status,
     decode_answer,
     decode_notice,
@@ -321,6 +326,12 @@ _MESSAGES = (
     Headers(headers=(b"header", b"")),
     Bodies(bodies=((b"one", b""), None, ())),
     Extrinsics(extrinsics=(b"one", bytes(300))),
+    GetFinality(start=_HASH),
+    GetAncestors(start=_HASH, count=512),
+    GetStatePart(block_hash=_HASH, start=_HASH, depth_min=4, bytes_max=65_536),
+    FinalitySteps(steps=(b"step", b"")),
+    StatePart(depth=4, pairs=((b"key", b"value"), (b"", b"")), siblings=(_HASH,), other=None),
+    StatePart(depth=4, pairs=(), siblings=(), other=bytes(64)),
 )
 _PEER = make_key(3).peer_id
 _TEXTS = tuple(

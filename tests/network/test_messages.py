@@ -6,17 +6,23 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chain.block import INHERENTS_MAX, SIGNED_BYTES_MIN
 from network.messages import (
     ANSWER_BYTES_MAX,
     EXTRINSICS_MAX,
     REQUEST_BYTES_MAX,
+    STEP_BYTES_MAX,
+    STEPS_MAX,
     BadMessage,
     Bodies,
+    FinalitySteps,
     GetExtrinsics,
     GetHeaders,
+    GetStatePart,
     Headers,
+    StatePart,
     Status,
     decode_answer,
     decode_notice,
@@ -43,6 +49,26 @@ def test_messages_come_back_as_they_were_sent() -> None:
     assert decode_notice(encode_message(STATUS)) == STATUS
     assert decode_request(encode_message(request)) == request
     assert decode_answer(encode_message(bodies)) == bodies
+
+
+def test_net_25_the_messages_of_fast_sync_are_bounded() -> None:
+    request = GetStatePart(block_hash=bytes(32), start=bytes(32), depth_min=4, bytes_max=1)
+    part = StatePart(depth=4, pairs=((b"key", b""),), siblings=(bytes(32),), other=bytes(64))
+    assert decode_request(encode_message(request)) == request
+    assert decode_answer(encode_message(part)) == part
+    for bad in (
+        replace(part, siblings=(bytes(31),)),
+        replace(part, siblings=(bytes(32),) * 256),
+        replace(part, other=bytes(63)),
+        replace(part, depth=256),
+        FinalitySteps(steps=(bytes(STEP_BYTES_MAX + 1),)),
+        FinalitySteps(steps=(b"",) * (STEPS_MAX + 1)),
+    ):
+        with pytest.raises(BadMessage):
+            decode_answer(encode_message(bad))
+    for question in (replace(request, start=b""), replace(request, depth_min=256), replace(request, bytes_max=0)):
+        with pytest.raises(BadMessage):
+            decode_request(encode_message(question))
 
 
 @pytest.mark.parametrize(
