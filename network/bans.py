@@ -22,6 +22,7 @@ from network.penalties import BAN_POINTS
 FADE_MS = 60_000
 BAN_MS = 600_000
 DOUBLINGS_MAX = 8
+BAN_MS_MAX = BAN_MS * 2**DOUBLINGS_MAX
 FORGET_MS = 86_400_000
 PLACE_BANS_MAX = 3
 PLACE_FADE_MS = 1_200_000
@@ -109,7 +110,8 @@ class BanBook:
 
     def _is_shut(self, name: str, now_ms: int) -> bool:
         ban = self._bans.get(name)
-        return ban is not None and ban.until_ms > now_ms
+        # A ban that ends later than any can was made before the clock was set back.
+        return ban is not None and 0 < ban.until_ms - now_ms <= BAN_MS_MAX
 
 
 def name_place(remote: Multiaddr | None) -> str | None:

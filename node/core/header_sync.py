@@ -131,6 +131,8 @@ class HeaderSync:
         """Append an answer to the row, or begin a row with it."""
         if len(raws) > request.count or (raws and raws[0][:HASH_BYTES] not in request.locator):
             raise BrokenRow("the first header stands on no block of the locator, or there are too many")
+        if not raws and self.row is None:
+            state.step_aside(now_ms, self._limits.rest_ms)  # it made us ask, by a claim or a header, and has nothing
         news = self._skip_known(raws)
         if not news:
             self._on_nothing(state, now_ms)
@@ -143,6 +145,7 @@ class HeaderSync:
             return
         row = row if row is not None else self._make_row(parent, state.peer, now_ms)
         if row is None:
+            state.step_aside(now_ms, self._limits.rest_ms)
             return
         self._is_at_tip = len(raws) < request.count
         due_ms = now_ms + self._importer.params.work.ahead_ms_max
@@ -150,17 +153,23 @@ class HeaderSync:
         if len(taken) < len(news):
             self._is_at_tip = True
             state.rests_until_ms = now_ms + self._limits.settle_ms
-        elif self._is_at_tip and row.tail[0] < state.best_number and sum(map(len, raws)) < ANSWER_BYTES_MAX // 2:
+        elif self._is_at_tip and _claims_more(state, row) and sum(map(len, raws)) < ANSWER_BYTES_MAX // 2:
             state.failures += 1  # it could have sent more: others come first next time
+            state.step_aside(now_ms, self._limits.rest_ms)
         if any(self._importer.is_refused(item.hash) for item in taken):
             self._drop_row()
             self._outbox.punish(state.peer, 100, "follows a block that was refused")
 
     def _skip_known(self, raws: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Return what is left of an answer after the blocks that we have by now."""
+        before: bytes | None = None
         for index, raw in enumerate(raws):
-            if blake2b_256(raw) not in self._importer.blocks:
+            block_hash = blake2b_256(raw)
+            if block_hash not in self._importer.blocks:
+                if before is not None and raw[:HASH_BYTES] != before:
+                    raise BrokenRow("a header does not follow the one before it, which is known")
                 return raws[index:]
+            before = block_hash
         return ()
 
     def _on_nothing(self, state: PeerState, now_ms: int) -> None:
@@ -204,6 +213,8 @@ class HeaderSync:
     def _is_stalled(self, row: HeaderRow, now_ms: int) -> bool:
         """Say whether nothing has come for a while, and there is another peer to follow."""
         since_ms = now_ms - max(self.bodies.progress_ms, self._row_ms)
+        if since_ms < 0:  # the clock was set back
+            self.bodies.progress_ms = self._row_ms = now_ms
         if row.first is None or since_ms < self._limits.stall_ms or self.bodies.has(row.first.hash):
             return False
         other = choose_source(self._importer, self._table, self._limits, asked=(row.source,), now_ms=now_ms)
@@ -276,3 +287,8 @@ class HeaderSync:
         self.row = None
         self._is_at_tip = False
         self.bodies.reset()
+
+
+def _claims_more(state: PeerState, row: HeaderRow) -> bool:
+    """Say whether a peer claims a chain that is longer, or has more work, than all the headers that it sent."""
+    return row.tail[0] < state.best_number or row.work < state.claim[1]

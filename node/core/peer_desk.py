@@ -102,7 +102,7 @@ class PeerDesk:
         """
         # SPEC SYN-19: A node MUST NOT stop mining for what peers claim, but only while sync imports blocks with more
         # than 5 headers to come.
-        return now_ms - self.sync.catch_up_ms < self.limits.catch_up_ms
+        return 0 <= now_ms - self.sync.catch_up_ms < self.limits.catch_up_ms
 
     def handle(self, event: NetworkEvent | Tick | SyncStep, now_ms: int) -> list[Effect]:
         """Return what to do about an event.
@@ -266,7 +266,7 @@ class PeerDesk:
                 self.outbox.disconnect(state.peer, "it said no status")
             if state.failures >= self.limits.failures_max:
                 self.outbox.disconnect(state.peer, "it failed too often")
-            if state.rests_until_ms <= now_ms:
+            if not state.is_resting(now_ms):
                 state.is_claim_void = False
         self.gossip.retry(now_ms)
         self.fetch.advance(now_ms)
@@ -279,7 +279,7 @@ class PeerDesk:
         # in 500 ms), and every 5 s.
         since_ms = now_ms - self._status_at_ms
         wait_ms = self.limits.status_ms if self._is_status_due else self.limits.status_repeat_ms
-        if since_ms < wait_ms or not len(self.table):
+        if 0 <= since_ms < wait_ms or not len(self.table):
             return
         self._is_status_due, self._status_at_ms = False, now_ms
         status = self._make_status()

@@ -17,6 +17,7 @@ from node.core.token_bucket import TokenBucket
 
 FAILURES_COUNTED_MAX = 12
 PAUSE_MS = 1_000
+REST_MS_MAX = 120_000  # a rest that ends later was begun before the clock was set back
 
 Rank: TypeAlias = tuple[int, int]
 
@@ -64,13 +65,21 @@ class PeerState:
         self.failed_ms = now_ms
         self.rests_until_ms = now_ms + rest_ms * min(FAILURES_COUNTED_MAX, self.failures)
 
+    def step_aside(self, now_ms: int, rest_ms: int) -> None:
+        """Let others be asked before it for a while; what it brings meanwhile does not end that."""
+        # SPEC SYN-20: A peer that made a node ask for headers and has none, or fewer than it claims, MUST be asked
+        # after others for 5 s, whatever it brings meanwhile.
+        until_ms = now_ms + rest_ms
+        self.rests_until_ms = max(until_ms, self.rests_until_ms) if self.is_resting(now_ms) else until_ms
+
     def is_resting(self, now_ms: int) -> bool:
         """Return whether others are asked before it."""
-        return now_ms < self.rests_until_ms
+        return 0 < self.rests_until_ms - now_ms <= REST_MS_MAX
 
     def is_askable(self, now_ms: int) -> bool:
         """Return whether it may be asked if nobody else can be."""
-        return not self.is_leaving and (now_ms >= self.failed_ms + PAUSE_MS or not self.is_resting(now_ms))
+        is_paused = 0 <= now_ms - self.failed_ms < PAUSE_MS
+        return not self.is_leaving and not (is_paused and self.is_resting(now_ms))
 
     def reward(self) -> None:
         """Note that it brought something good."""

@@ -27,5 +27,6 @@ class TokenBucket:
 
     def _refill(self, now_ms: int) -> None:
         passed_ms = max(0, now_ms - self._at_ms)
-        self._at_ms = max(self._at_ms, now_ms)
+        # SPEC SYN-21: A clock that is set back MUST NOT keep a node from serving, telling and asking its peers.
+        self._at_ms = now_ms
         self._level_milli = min(self._burst * 1000, self._level_milli + passed_ms * self._per_second)

@@ -170,7 +170,7 @@ class VoteDesk:
         """Send own votes again that the best chain still lacks, and forget those that it has or cannot have."""
         effects: list[Effect] = []
         for key, own in list(self._own.items()):
-            if now_ms < own.due_ms:
+            if 0 < own.due_ms - now_ms <= REPEAT_MS:
                 continue
             # SPEC VOT-03: A node MUST send its vote again every 5 seconds while a block could still take it.
             if self.box.is_includable(own.signed):

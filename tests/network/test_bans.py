@@ -92,3 +92,10 @@ def test_bans_outlive_a_restart() -> None:
 def test_garbage_costs_less_than_a_broken_rule() -> None:
     assert get_fault_points(BadMessage("x")) == 25
     assert get_fault_points(BadFrame("x")) == get_fault_points(FrameTooLarge("x")) == 100
+
+
+def test_net_31_a_ban_that_was_made_by_a_clock_far_ahead_does_not_last_until_then() -> None:
+    book, year_ms = BanBook(), 365 * 86_400_000
+    book.restore((Ban(name="peer", until_ms=70 * year_ms, count=1),))
+    assert book.is_banned("peer", 70 * year_ms - 1)
+    assert not book.is_banned("peer", 56 * year_ms)

@@ -122,8 +122,8 @@ def test_gossip_of_votes_is_not_taken_for_headers() -> None:
     world = World(author=None)
     connect(world, "a")
     event = GossipReceived(peer="a", topic="votes", message_id=b"m", data=b"\x00")
-    effects = world.handle(event)
-    assert find(effects, Punish) == []
+    [punishment] = find(world.handle(event), Punish)
+    assert "no vote" in punishment.reason
     assert world.machine.peers.handle(event, world.now_ms) == [JudgeGossip(message_id=b"m", verdict="ignore")]
 
 
