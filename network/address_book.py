@@ -152,7 +152,7 @@ class AddressBook:
             slots = table[self._chance.choice(sorted(table))]
             entry = self._entries[slots[self._chance.choice(sorted(slots))]]
             address = entry.address
-            if entry.next_ms > now_ms or address.peer_id in peers:
+            if is_ahead(entry.next_ms, now_ms, BACKOFF_MS_MAX) or address.peer_id in peers:
                 continue
             if not is_private(address) and name_group(address) in groups:
                 continue
@@ -232,6 +232,11 @@ def compute_backoff(failures: int, chance: Random, *, base_ms: int, max_ms: int)
     """Return how long to wait: doubled with each failure, between half and one and a half of it."""
     wait_ms = min(max_ms, base_ms * 2 ** min(failures, 20))
     return int(wait_ms * (0.5 + chance.random()))
+
+
+def is_ahead(due_ms: int, now_ms: int, wait_ms_max: int) -> bool:
+    """Say whether a wait is not over; one that is too long was begun before the clock was set back."""
+    return 0 < due_ms - now_ms <= 3 * wait_ms_max // 2
 
 
 def name_group(address: Multiaddr) -> str:

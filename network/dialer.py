@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from network.address_book import AddressBook, compute_backoff, name_group
+from network.address_book import AddressBook, compute_backoff, is_ahead, name_group
 from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.node_key import PeerId
 from network.settings import NetworkSettings
@@ -150,7 +150,7 @@ class Dialer:
         # own experience.
         if self._feeler_ms is None:
             self._feeler_ms = now_ms
-        if now_ms - self._feeler_ms < FEELER_MS:
+        if 0 <= now_ms - self._feeler_ms < FEELER_MS:
             return []
         self._feeler_ms = now_ms
         peers = {*standing, *self._dialling, *self._list_resting(now_ms), self._own}
@@ -174,12 +174,15 @@ class Dialer:
             del self._retries[next(iter(self._retries))]
 
     def _list_resting(self, now_ms: int) -> list[PeerId]:
-        return [peer for peer, (_, until_ms) in self._retries.items() if until_ms > now_ms]
+        return [peer for peer in self._retries if self._is_resting(peer, now_ms)]
+
+    def _is_resting(self, peer: PeerId, now_ms: int) -> bool:
+        return is_ahead(self._retries.get(peer, (0, 0))[1], now_ms, RETRY_MS_MAX)
 
     def _is_free(self, peer: PeerId, standing: Mapping[PeerId, Multiaddr | None], now_ms: int) -> bool:
         return (
             peer != self._own
             and peer not in standing
             and peer not in self._dialling
-            and self._retries.get(peer, (0, 0))[1] <= now_ms
+            and not self._is_resting(peer, now_ms)
         )

@@ -127,7 +127,7 @@ class Outreach:
     def check(self) -> None:
         """Dial, look round, ask and save, each when it is time; called once a second."""
         now_ms = self._wall_ms()
-        if self._discovery is not None and now_ms - self._looked_ms >= LOOK_MS:
+        if self._discovery is not None and not 0 <= now_ms - self._looked_ms < LOOK_MS:
             self._looked_ms = now_ms
             self._look_round(self._discovery)
         standing = {peer: session.place for peer, session in self.sessions.items()}
@@ -137,7 +137,7 @@ class Outreach:
         self._ask_somebody()
         if self._saved_ms == 0:
             self._saved_ms = now_ms - SAVE_MS + FIRST_SAVE_MS
-        if now_ms - self._saved_ms >= SAVE_MS:
+        if not 0 <= now_ms - self._saved_ms < SAVE_MS:
             self._saved_ms = now_ms
             self.save()
 

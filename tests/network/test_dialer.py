@@ -139,3 +139,17 @@ def test_a_node_never_dials_itself_nor_whom_it_knows() -> None:
     _, targets = dial_all(dialer)
     assert [target.peer for target in targets] == [make_key(2).peer_id]
     assert dialer.choose(0, {make_key(2).peer_id: None}) == [], "it dialled us"
+
+
+def test_attempts_that_failed_before_the_clock_was_set_back_are_made_again_soon() -> None:
+    """A machine often starts with a wrong clock and no network: neither may keep the node alone for hours."""
+    boot = make_address(100)
+    dialer, book = make_dialer((2,), bootnodes=(boot,), out_peers=8)
+    now_ms = 3_600_000
+    for _ in range(12):
+        for target in dialer.choose(now_ms, {}):
+            dialer.on_end(target, now_ms, is_reached=False)
+        now_ms += 1_000
+    assert dialer.choose(now_ms - 999, {}) == []
+    assert {target.address for target in dialer.choose(0, {})} == {boot, make_address(2)}
+    assert book.choose(0, groups=(), peers=()) == make_address(2)
