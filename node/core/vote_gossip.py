@@ -62,7 +62,7 @@ class VoteGossip:
     def on_gossip(self, event: GossipReceived) -> list[Effect]:
         """Judge a message; without a verdict among the effects it waits for its target."""
         # SPEC VOT-05: A gossiped vote MUST be rejected that is malformed, of another chain, badly signed, or by a key
-        # that may not vote for its target.
+        # that may not vote, for its target or as VOT-11 has it.
         try:
             signed = decode_signed_vote(event.data)
         except BadVote as error:
