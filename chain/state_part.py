@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import msgspec
@@ -107,6 +107,7 @@ class Snapshot:
             values[key_hash] = compute_value_hash(value)
         rows.sort()
         self._hashes = [row[0] for row in rows]
+        self._ends = list(accumulate((len(key) + len(value) + 16 for _, key, value in rows), initial=0))
         self._rows = rows
         self._tree = HashTree(depth=choose_depth(len(rows)))
         pause()
@@ -123,7 +124,7 @@ class Snapshot:
         depth = max(depth_min, KEY_HASH_BITS - ((first & -first).bit_length() - 1) if first else 0)
         while depth <= PART_DEPTH_MAX:
             low, high = self._find(first, depth)
-            size = sum(len(key) + len(value) + 16 for _, key, value in self._rows[low:high])
+            size = self._ends[high] - self._ends[low]
             if (size <= bytes_max and high - low <= pairs_max) or high - low <= 1:
                 return self._make_part(start, depth, (low, high))
             depth += 1
