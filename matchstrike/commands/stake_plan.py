@@ -23,7 +23,6 @@ from matchstrike.commands.stake_view import (
 )
 from rpc.api import Json
 from wallet.chain_client import ChainClient, read_int
-from wallet.preview import compute_size
 
 KEY_BYTES = 32
 # what to do about a refusal that the checks below could not foresee
@@ -137,7 +136,7 @@ async def plan_validate(chain: ChainClient, who: bytes, key: bytes | None) -> Pl
     if owner is not None and (owner.is_slashed or owner.account != address):
         why = "was slashed" if owner.is_slashed else f"belongs to {owner.account}"
         _refuse(f"the vote key 0x{key.hex()} {why}, for ever; make a new one with `matchstrike-node key generate`")
-    spends = () if owner is not None else (("key record", compute_key_price(chain, who)),)
+    spends = () if owner is not None else (("key record", compute_key_price(chain)),)
     return Plan(call=chain.metadata.encode_call("Staking", "validate", vote_key=key), spends=spends)
 
 
@@ -167,13 +166,9 @@ def find_present_key(view: StakeView, address: str) -> bytes | None:
     return None
 
 
-def compute_key_price(chain: ChainClient, who: bytes) -> int:
-    """Return what the record of a new vote key costs; it is the price of a problem's deposit, and burnt."""
-    base, per_byte = (
-        read_int(cast("Json", chain.metadata.constant("Problems", name))) for name in ("DepositBase", "DepositPerByte")
-    )
-    record = {"account": who, "is_slashed": False}
-    return base + per_byte * (KEY_BYTES + compute_size(chain, "Staking", "KeyOwners", record))
+def compute_key_price(chain: ChainClient) -> int:
+    """Return what the record of a new vote key costs; it is burnt."""
+    return read_int(cast("Json", chain.metadata.constant("Staking", "VoteKeyPrice")))
 
 
 def read_vote_key(text: str) -> bytes:

@@ -304,6 +304,8 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
         ("UnattendedDepth", finality.unattended_depth),
         ("LeakAfterCheckpoints", finality.leak_after_checkpoints),
         ("LeakQuotient", finality.leak_quotient),
+        ("IncluderShare", finality.includer_share_ppb),
+        ("FinderShare", finality.finder_share_ppb),
     )
     encode = codec_of_alias(U32).encode
     return tuple(ConstantMeta(name=name, annotation=U32, value=encode(value)) for name, value in rows)

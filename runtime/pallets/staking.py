@@ -171,7 +171,7 @@ def validate(env: Environment, origin: bytes, vote_key: H256) -> None:
     if owner is not None and (owner.is_slashed or owner.account != origin):
         raise KeyTaken("the vote key was slashed" if owner.is_slashed else "the vote key belongs to another account")
     if owner is None:
-        price = params.money.deposit_base_planck + KEY_RECORD_BYTES * params.money.deposit_per_byte_planck
+        price = compute_key_price(params)
         hold(env, origin, HoldReason.Staking, price)
         burn_held(env, origin, HoldReason.Staking, price)
         KEY_OWNERS.set(state, vote_key, KeyOwner(account=origin))
@@ -195,6 +195,11 @@ def chill(env: Environment, origin: bytes) -> None:
 
 
 # ---- what calls share
+
+
+def compute_key_price(params: Params) -> int:
+    """Return what the record of a new vote key costs; it is burnt."""
+    return params.money.deposit_base_planck + KEY_RECORD_BYTES * params.money.deposit_per_byte_planck
 
 
 def is_ripe(env: Environment, dynasty: int) -> bool:
@@ -280,6 +285,7 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
         ("CandidatesMax", U32, staking.candidates_max),
         ("UnbondingBlocks", U32, staking.unbonding_blocks),
         ("EvidenceBlocks", U32, staking.evidence_blocks),
+        ("VoteKeyPrice", U128, compute_key_price(params)),
     )
     return tuple(
         ConstantMeta(name=name, annotation=kind, value=codec_of_alias(kind).encode(value)) for name, kind, value in rows
