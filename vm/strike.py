@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from vm.derivation import Uniforms, Words, expand_seed
+from vm.derivation import Angles, Uniforms, Words, expand_seed
 from vm.gas import compute_gas
 from vm.kernels import GAP, KEEP, RESUME, RUN, strike
-from vm.law import AngleLaw, InvalidLaw, check_law
+from vm.law import BETA_PERIOD, DEPTH_MAX, GAMMA_PERIOD, AngleLaw, InvalidLaw, check_law
 from vm.problem import IsingProblem, Shots
 from vm.program import Program, make_program
 from vm.schedule import Schedule, compile_schedule
@@ -30,6 +30,8 @@ SHOTS_DEFAULT = 32
 CACHE_LINE = 64  # bytes
 NO_TRUNK = np.empty((2, 0))
 NO_UNIFORMS = np.empty((0, 0))
+NOISE_OF_ONE = 0x7FFF_8000_8000  # a word whose three low 16-bit parts give the noise 1
+OWN_WIDTH = 2**31  # of a dressing that takes a word's halves as they are, less 2^31
 
 
 class RegisterTooLarge(Exception):
@@ -107,6 +109,29 @@ def run_strike(circuit: Circuit, law: AngleLaw, seed: bytes, *, shots: int = SHO
     return result
 
 
+def run_with_angles(circuit: Circuit, angles: Angles, seed: bytes, *, shots: int = SHOTS_DEFAULT) -> Shots:
+    """Return the shots of one strike with chosen angles; the seed draws only the uniforms, as it does in `run_strike`.
+
+    With the angles that a law and the seed give, these are the shots of `run_strike`, bit for bit.
+
+    Raises:
+        RegisterTooLarge: more live qubits than LIVE_QUBITS_MAX.
+        InvalidLaw: as many angles as the circuit has layers and qubits are needed, and at most DEPTH_MAX layers.
+    """
+    check_live_qubits(circuit)
+    n, depth = circuit.problem.n, circuit.depth
+    if not len(angles.gammas) == len(angles.betas) == depth <= DEPTH_MAX:
+        raise InvalidLaw(f"{depth} layers need as many gammas and betas, and at most {DEPTH_MAX} can be struck")
+    if not len(angles.fields) == len(angles.mixers) == n:
+        raise InvalidLaw(f"{n} qubits need as many own fields and own mixers")
+    words = expand_seed(seed, depth=depth, n=n, shots=shots).copy()
+    packed = _encode_angles(angles, words)
+    result = np.empty((shots, n), np.uint8)
+    if shots > 0:
+        _run(circuit.program, packed, words, mode=RUN, trunk=NO_TRUNK, uniforms=NO_UNIFORMS, shots=result)
+    return result
+
+
 def prepare(circuit: Circuit, law: AngleLaw, seed: bytes) -> Prepared:
     """Return the strike with its angles drawn, and its register if that is the same for all shots (dense problems).
 
@@ -165,9 +190,39 @@ def _check_strike(circuit: Circuit, law: AngleLaw) -> NDArray[np.int64]:
     packed = _pack_law(law)
     if len(law.gamma_means) != circuit.depth:
         raise InvalidLaw(f"a law of depth {len(law.gamma_means)} does not fit a circuit of depth {circuit.depth}")
+    check_live_qubits(circuit)
+    return packed
+
+
+def check_live_qubits(circuit: Circuit) -> None:
+    """Refuse a circuit that the engine's register cannot hold.
+
+    Raises:
+        RegisterTooLarge: more live qubits than LIVE_QUBITS_MAX.
+    """
     # SPEC VM-11: A circuit that needs more than 26 live qubits MUST NOT be struck.
     if circuit.schedule.live_qubits_max > LIVE_QUBITS_MAX:
         raise RegisterTooLarge(f"{circuit.schedule.live_qubits_max} live qubits exceed {LIVE_QUBITS_MAX}")
+
+
+def _encode_angles(angles: Angles, words: Words) -> NDArray[np.int64]:
+    """Write into the stream's first words, and return as a packed law, what makes the kernels draw these angles.
+
+    An angle is its mean plus its width times the noise 1; the mean is chosen so that clamping changes nothing.
+    """
+    depth, n = len(angles.gammas), len(angles.fields)
+    packed = np.zeros((5, max(2, depth)), np.int64)
+    for row, (values, period) in enumerate(((angles.gammas, GAMMA_PERIOD), (angles.betas, BETA_PERIOD))):
+        for layer, value in enumerate(values):
+            angle = value % 2**32
+            packed[2 * row, layer] = 2 * angle - period // 2
+            packed[2 * row + 1, layer] = (period // 2 - angle) << 16
+    words[: 2 * depth] = NOISE_OF_ONE
+    packed[4, :2] = OWN_WIDTH
+    own = zip(angles.fields, angles.mixers, strict=True)
+    words[2 * depth : 2 * depth + n] = [
+        ((field + 2**31) % 2**32) | (((mixer + 2**31) % 2**32) << 32) for field, mixer in own
+    ]
     return packed
 
 
