@@ -8,9 +8,9 @@ from chain.ss58 import encode_address
 from chain.state_view import StateView
 from node.chain_store import ChainStore
 from rpc.api import Json
-from runtime.pallets.problems import INSTANCES, RECORDS
 from runtime.pallets.work import solution
 from runtime.problem_records import Problem, ProblemStatus
+from runtime.problem_state import INSTANCES, RECORDS
 from runtime.runtime import get_calls
 from runtime.storage import Overlay
 

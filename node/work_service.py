@@ -21,7 +21,7 @@ from node.work_answers import describe_status, describe_template, replay_ticket
 from rpc.api import Json
 from rpc.errors import INVALID_WORK, UNKNOWN_BLOCK, RpcError, invalid_params
 from runtime.issuance import compute_miner_reward
-from runtime.pallets.problems import RECORDS
+from runtime.problem_state import RECORDS
 from runtime.storage import Overlay
 
 

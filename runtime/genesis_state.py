@@ -21,11 +21,11 @@ from consensus.asert import compute_initial_target
 from consensus.ballot import Voter, VoterSets, make_genesis_status, sort_voters
 from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, HoldReason, IdAmount
 from runtime.pallets.finality import STATUS
-from runtime.pallets.problems import NEXT_ID, OPEN_COUNT
 from runtime.pallets.system import ACCOUNT, NUMBER, PARAMS_HASH
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, ONE
 from runtime.pallets.work import NEXT_TARGET
+from runtime.problem_state import NEXT_ID, OPEN_COUNT
 from runtime.staking_checks import is_vote_key
 from runtime.staking_records import KeyOwner, Ledger
 from runtime.staking_state import CANDIDATES, KEY_OWNERS, LEDGERS, SETS

@@ -83,6 +83,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         deadline: The last block that may bring a solution.
         closed_at: The block that paid, refunded or cancelled it; 0 until then.
         strike_gas: Gas of one pool strike, 0 when bounty only.
+        work_budget: What was offered for strikes and is not paid out.
+        reserved: The part of it that open batches wait for; all that stays on hold of it once the problem is closed.
+        open_batches: Batches committed and not settled; while there are any, the instance stays.
+        batches: All batches ever committed.
     """
 
     poster: AccountId
@@ -100,6 +104,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: U32
     strike_gas: U64
     order_cost: U64
+    reserved: U128
+    open_batches: U32
+    batches: U32
     best: Solution | None
 
 
@@ -163,6 +170,9 @@ def make_record(poster: bytes, terms: Terms, sizes: ProblemSizes, figures: Order
         closed_at=0,
         strike_gas=figures.strike_gas,
         order_cost=figures.order_cost,
+        reserved=0,
+        open_batches=0,
+        batches=0,
         best=None,
     )
 

@@ -20,12 +20,12 @@ from consensus.work import compute_block_work
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, IdAmount
 from runtime.pallets.finality import STATUS, find_next_ballot
-from runtime.pallets.problems import INSTANCES, OPEN_COUNT, RECORDS
 from runtime.pallets.system import ACCOUNT, BLOCK_HASH, NUMBER
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER
 from runtime.pallets.work import NEXT_TARGET
 from runtime.problem_records import Instance, Problem, ProblemStatus
+from runtime.problem_state import INSTANCES, OPEN_COUNT, RECORDS
 from runtime.staking_state import SETS
 from runtime.storage import Overlay
 from runtime.work_context import get_core_seed
@@ -167,8 +167,3 @@ def get_work_status(view: StateView, params: Params, genesis_hash: bytes) -> Wor
         total_issuance=TOTAL_ISSUANCE.get(state),
         fee_multiplier=NEXT_FEE_MULTIPLIER.get(state),
     )
-
-
-def find_block_hash(view: StateView, number: int) -> bytes | None:
-    """Return the hash of a recent ancestor of this state's block, or None."""
-    return BLOCK_HASH.find(Overlay(view), number)

@@ -11,10 +11,10 @@ from chain.header import Header
 from chain.params import Params
 from consensus.context import PoolProblem, WorkContext
 from consensus.core_problem import EMPTY_ACCUMULATOR, compute_core_seed, compute_epoch
-from runtime.pallets.problems import INSTANCES, RECORDS
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.work import EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS
 from runtime.problem_records import Problem, ProblemStatus, make_pool_problem
+from runtime.problem_state import INSTANCES, RECORDS
 from runtime.storage import Overlay
 
 

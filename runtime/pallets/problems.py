@@ -2,15 +2,17 @@
 
 A poster's bounty, work budget and deposit go on hold. An author's solution at or below the target energy makes the
 problem solved; when the solving block is final the bounty is paid. A problem without such a solution expires after its
-deadline and everything goes back. The work budget is held and refunded until batches of strikes can be paid from it.
+deadline and everything goes back. Batches of strikes are paid from the work budget (runtime.problem_work): what an open
+batch waits for stays reserved, and its problem readable, also when the problem is closed meanwhile.
 
 Terms:
     open: takes solutions. solved: the target is reached, not yet paid. closed: paid, expired or cancelled.
     bounty only: a problem that no strike may run on; solutions are welcome all the same.
     agenda: what happens to which problem at which height.
 
-Invariants: for each poster, the holds are the sums over the problems that are not closed; an open or solved problem has
-an instance, a closed one has none; `OpenCount` counts the problems that are not closed.
+Invariants: for each poster, the holds are the sums over the problems that are not closed, and what is reserved of those
+that are; a problem has an instance while it is open or solved or has open batches; `OpenCount` counts the problems that
+are not closed.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from chain.scale import codec_of_alias
 from chain.scale_shapes import U8, U16, U32, U64, U128
 from runtime.dispatch import InvariantBroken, Pallet, call
 from runtime.environment import Environment
-from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold, release
+from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold
 from runtime.pallets.finality import STATUS
 from runtime.problem_checks import (
     BountyTooSmall,
@@ -56,7 +58,6 @@ from runtime.problem_events import (
     Solved,
 )
 from runtime.problem_records import (
-    AgendaItem,
     Deed,
     Instance,
     Ising,
@@ -69,34 +70,27 @@ from runtime.problem_records import (
     make_record,
     read_ising,
 )
-from runtime.storage import Overlay, StorageMap, StorageValue
+from runtime.problem_state import (
+    AGENDA,
+    CANCELLED_BLOCKS_KEPT,
+    INSTANCES,
+    NAME,
+    NEXT_ID,
+    OPEN_COUNT,
+    RECORDS,
+    SOLVED,
+    close_problem,
+    get_open,
+    schedule,
+)
+from runtime.storage import Overlay
 from runtime.weights import CANCEL
 
 # ---- parameters
 
-NAME = "Problems"
 _HOLD_REASONS = (HoldReason.ProblemBounty, HoldReason.ProblemWorkBudget, HoldReason.ProblemDeposit)
-CLOSED_BLOCKS_KEPT, CANCELLED_BLOCKS_KEPT = 100_000, 100  # a cancelled one costs its poster only fees
 
-# ---- storage
-
-NEXT_ID: StorageValue[int] = StorageValue(NAME, "NextId", U64, 0, docs="The number of the next problem.")
-OPEN_COUNT: StorageValue[int] = StorageValue(NAME, "OpenCount", U32, 0, docs="Problems that are not closed.")
-RECORDS: StorageMap[int, Problem] = StorageMap(
-    NAME, "Problems", (U64, Problem), hasher="Twox64Concat", docs="The problems and what became of them."
-)
-INSTANCES: StorageMap[int, Instance] = StorageMap(
-    NAME, "Instances", (U64, Instance), hasher="Twox64Concat", docs="Energies and orders of the problems not closed."
-)
-AGENDA: StorageMap[int, tuple[AgendaItem, ...]] = StorageMap(
-    NAME, "Agenda", (U32, tuple[AgendaItem, ...]), hasher="Twox64Concat", default=(), docs="Deeds by height."
-)
-
-SOLVED: StorageValue[tuple[int, ...]] = StorageValue(
-    NAME, "Solved", tuple[U64, ...], (), docs="Solved problems whose bounty is not paid yet, oldest first."
-)
-
-# ---- events: runtime.problem_events; errors: runtime.problem_checks
+# ---- storage: runtime.problem_state; events: runtime.problem_events; errors: runtime.problem_checks
 
 # ---- calls
 
@@ -125,7 +119,7 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
     INSTANCES.set(env.state, number, instance)
     sizes = ProblemSizes(spins=problem.n, couplings=len(problem.couplings), depth=depth, deposit=deposit)
     RECORDS.set(env.state, number, make_record(origin, terms, sizes, figures, posted_at=env.number))
-    _schedule(env, terms.deadline + 1, Deed.Expire, number)
+    schedule(env, terms.deadline + 1, Deed.Expire, number)
     env.deposit_event(
         Posted(
             problem=number,
@@ -142,16 +136,16 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
 def cancel(env: Environment, origin: bytes, problem: U64) -> None:
     """Take an open problem back.
 
-    Free until the first solution is recorded; then the deposit is burnt.
+    Free until the first solution or batch; then the deposit is burnt.
     """
     record = get_open(env.state, problem)
     # SPEC PRB-11: Only the poster MAY cancel a problem.
     if record.poster != origin:
         raise NotPoster(f"problem {problem} was posted by another account")
-    # SPEC PRB-14: Cancelling after the first recorded solution MUST cost the deposit, which is burnt.
-    burnt = record.deposit if record.best is not None else 0
+    # SPEC PRB-14: Cancelling after the first recorded solution or batch MUST cost the deposit, which is burnt.
+    burnt = record.deposit if record.best is not None or record.batches else 0
     burn_held(env, origin, HoldReason.ProblemDeposit, burnt)
-    refunded = _close(env, problem, replace(record, deposit=record.deposit - burnt), ProblemStatus.Cancelled)
+    refunded = close_problem(env, problem, replace(record, deposit=record.deposit - burnt), ProblemStatus.Cancelled)
     env.deposit_event(Cancelled(problem=problem, refunded=refunded, burnt=burnt))
 
 
@@ -184,22 +178,6 @@ def _is_better(figures: OrderFigures, record: Problem) -> bool:
 # ---- what other pallets use
 
 
-def get_open(state: Overlay, problem: int) -> Problem:
-    """Return an open problem.
-
-    Raises:
-        UnknownProblem: there is none of this number; NotOpen: it is solved or closed.
-    """
-    record = RECORDS.find(state, problem)
-    # SPEC PRB-10: A call MUST name a problem that the state holds.
-    if record is None:
-        raise UnknownProblem(f"no problem has the number {problem}")
-    # SPEC PRB-12: Solutions, orders and cancellation MUST be for an open problem.
-    if record.status is not ProblemStatus.Open:
-        raise NotOpen(f"problem {problem} is {record.status.name.lower()}")
-    return record
-
-
 def record_solution(env: Environment, problem: int, record: Problem, *, energy: int, bits: bytes) -> None:
     """Keep the author's solution, which is better than the one before; at the target the problem is solved."""
     best = Solution(solver=env.author, energy=energy, height=env.number, bits=bits)
@@ -229,6 +207,8 @@ def on_initialize(env: Environment) -> None:
         match item.deed:
             case Deed.Expire:
                 _expire(env, item.problem, record)
+            case Deed.Forget if record.open_batches:
+                schedule(env, env.number + CANCELLED_BLOCKS_KEPT, Deed.Forget, item.problem)
             case Deed.Forget:
                 RECORDS.remove(env.state, item.problem)
 
@@ -255,7 +235,7 @@ def on_finalize(env: Environment) -> None:
 
 def _pay(env: Environment, problem: int, record: Problem, solver: bytes) -> None:
     pay_from_hold(env, record.poster, HoldReason.ProblemBounty, dest=solver, amount=record.bounty)
-    _close(env, problem, record, ProblemStatus.Paid)
+    close_problem(env, problem, record, ProblemStatus.Paid)
     env.deposit_event(BountyPaid(problem=problem, solver=solver, amount=record.bounty))
 
 
@@ -263,36 +243,8 @@ def _expire(env: Environment, problem: int, record: Problem) -> None:
     # SPEC PRB-17: A problem that is open after its deadline MUST be closed and everything refunded.
     if record.status is not ProblemStatus.Open:
         return
-    refunded = _close(env, problem, record, ProblemStatus.Expired)
+    refunded = close_problem(env, problem, record, ProblemStatus.Expired)
     env.deposit_event(Expired(problem=problem, poster=record.poster, refunded=refunded))
-
-
-def _close(env: Environment, problem: int, record: Problem, status: ProblemStatus) -> int:
-    """Release what is still held for a problem, remove its instance, and return what was released."""
-    bounty = 0 if status is ProblemStatus.Paid else record.bounty
-    release(env, record.poster, HoldReason.ProblemBounty, bounty)
-    release(env, record.poster, HoldReason.ProblemWorkBudget, record.work_budget)
-    release(env, record.poster, HoldReason.ProblemDeposit, record.deposit)
-    INSTANCES.remove(env.state, problem)
-    # SPEC PRB-24: A problem that is closed before its deadline MUST leave the agenda of its expiry.
-    if status is not ProblemStatus.Expired:
-        _unschedule(env, record.deadline + 1, problem)
-    RECORDS.set(env.state, problem, replace(record, status=status, closed_at=env.number, deposit=0))
-    OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
-    kept = CANCELLED_BLOCKS_KEPT if status is ProblemStatus.Cancelled else CLOSED_BLOCKS_KEPT
-    _schedule(env, env.number + kept, Deed.Forget, problem)
-    return bounty + record.work_budget + record.deposit
-
-
-def _schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
-    AGENDA.set(env.state, height, (*AGENDA.get(env.state, height), AgendaItem(deed=deed, problem=problem)))
-
-
-def _unschedule(env: Environment, height: int, problem: int) -> None:
-    items = tuple(item for item in AGENDA.get(env.state, height) if item.problem != problem)
-    AGENDA.remove(env.state, height)
-    if items:
-        AGENDA.set(env.state, height, items)
 
 
 # ---- invariants
@@ -304,14 +256,16 @@ def check_invariants(state: Overlay, params: Params) -> None:
     count, solved = 0, set[int]()
     for number, record in RECORDS.iterate(state):
         is_live = record.status in (ProblemStatus.Open, ProblemStatus.Solved)
-        if is_live != (INSTANCES.find(state, number) is not None):
+        if (is_live or record.open_batches > 0) != (INSTANCES.find(state, number) is not None):
             raise InvariantBroken(f"problem {number} is {record.status.name} and its instance does not fit that")
         if record.status is ProblemStatus.Solved:
             solved.add(number)
         if is_live:
             count += 1
+        needs = (record.bounty, record.work_budget, record.deposit) if is_live else (0, record.reserved, 0)
+        if any(needs):
             sums = held.setdefault(record.poster, [0, 0, 0])
-            for reason, amount in enumerate((record.bounty, record.work_budget, record.deposit)):
+            for reason, amount in enumerate(needs):
                 sums[reason] += amount
     if solved != set(SOLVED.get(state)):
         raise InvariantBroken("the problems that wait for their bounty are not those that are solved")

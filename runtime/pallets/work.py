@@ -30,8 +30,9 @@ from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
 from runtime.environment import Environment
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import mint
-from runtime.pallets.problems import INSTANCES, get_open, record_solution
+from runtime.pallets.problems import record_solution
 from runtime.problem_records import read_ising
+from runtime.problem_state import INSTANCES, get_open
 from runtime.storage import Overlay, StorageMap, StorageValue
 from runtime.weights import SOLUTION
 from vm.problem import InvalidProblem, compute_energy, unpack_shots

@@ -105,6 +105,9 @@ def make_problem(**changes: object) -> Problem:
         "closed_at": 0,
         "strike_gas": 10,
         "order_cost": 1,
+        "reserved": 0,
+        "open_batches": 0,
+        "batches": 0,
         "best": None,
     }
     return Problem(**{**fields, **changes})  # type: ignore[arg-type]

@@ -12,8 +12,9 @@ from node.core.author import Ground, seal_template
 from node.core.effects import BlockImported
 from node.core.events import BestShotFound
 from runtime.executive import AuthorSolution
-from runtime.pallets.problems import AGENDA, INSTANCES, cancel, post, post_order
+from runtime.pallets.problems import cancel, post, post_order
 from runtime.pallets.work import NEXT_TARGET
+from runtime.problem_state import AGENDA, INSTANCES
 from runtime.queries import get_problem, list_live_problems
 from runtime.runtime import encode_call
 from runtime.storage import Overlay

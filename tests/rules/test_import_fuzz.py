@@ -22,9 +22,10 @@ from consensus.errors import InvalidBlock, TooFarAhead
 from node.core.import_errors import NotImported
 from runtime.executive import InvalidExtrinsicInBlock
 from runtime.pallets.balances import transfer_all, transfer_allow_death
-from runtime.pallets.problems import NEXT_ID, cancel, post, post_order
+from runtime.pallets.problems import cancel, post, post_order
 from runtime.pallets.work import solution
 from runtime.problem_records import Ising, Terms
+from runtime.problem_state import NEXT_ID
 from runtime.runtime import encode_call, get_calls
 from runtime.storage import Overlay
 from runtime.validity import InvalidTransaction

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from chain.params import UNIT_PLANCK, Params
 from runtime.executive import AuthorSolution, InvalidExtrinsicInBlock
 from runtime.pallets.balances import DustLost, Minted, transfer_all, transfer_allow_death, transfer_keep_alive
-from runtime.pallets.problems import BountyPaid, Expired, cancel, post, post_order
+from runtime.pallets.problems import cancel, post, post_order
 from runtime.pallets.system import ACCOUNT, KilledAccount, NewAccount, remark
 from runtime.pallets.transaction_payment import TransactionFeePaid
+from runtime.problem_events import BountyPaid, Expired
 from runtime.problem_records import ProblemStatus, compute_order_figures
 from runtime.queries import get_problem
 from runtime.validity import Payment, Stale

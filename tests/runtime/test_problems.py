@@ -19,25 +19,7 @@ from consensus.work import compute_repeats
 from runtime.dispatch import FundsUnavailable
 from runtime.executive import AuthorSolution, InvalidExtrinsicInBlock
 from runtime.pallets.balances import HOLDS, TransferOnHold
-from runtime.pallets.problems import (
-    AGENDA,
-    CANCELLED_BLOCKS_KEPT,
-    CLOSED_BLOCKS_KEPT,
-    INSTANCES,
-    OPEN_COUNT,
-    RECORDS,
-    BountyPaid,
-    Cancelled,
-    Expired,
-    OrderImproved,
-    Posted,
-    SolutionImproved,
-    Solved,
-    cancel,
-    on_initialize,
-    post,
-    post_order,
-)
+from runtime.pallets.problems import cancel, on_initialize, post, post_order
 from runtime.pallets.work import solution
 from runtime.problem_checks import (
     BountyTooSmall,
@@ -53,7 +35,16 @@ from runtime.problem_checks import (
     TooManyOpen,
     UnknownProblem,
 )
+from runtime.problem_events import BountyPaid, Cancelled, Expired, OrderImproved, Posted, SolutionImproved, Solved
 from runtime.problem_records import Instance, Ising, ProblemStatus, compute_order_figures
+from runtime.problem_state import (
+    AGENDA,
+    CANCELLED_BLOCKS_KEPT,
+    CLOSED_BLOCKS_KEPT,
+    INSTANCES,
+    OPEN_COUNT,
+    RECORDS,
+)
 from runtime.queries import get_account, get_problem, list_problems
 from runtime.runtime import encode_call
 from tests.support.runtime_chain import ENDOWMENT, RuntimeChain, get_events, get_key, make_ring, post_arguments
