@@ -167,12 +167,17 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
     # SPEC SEAL-06: The pool shots of the seal MUST be those that the re-run pool strike gives.
     if seal.pool_shots != pool_shots:
         raise WrongPoolShots(pool_shots, seal.pool_shots)
+    return make_checked_header(header, ticket)
+
+
+def make_checked_header(header: Header, ticket: int) -> CheckedHeader:
+    """Return the record of a header whose seal a SealChecker found right."""
     work = read_work(header)
     return CheckedHeader(
         header=header,
         author=read_author(header),
         work=work,
-        seal=seal,
+        seal=read_seal(header),
         ticket=ticket,
         block_work=compute_block_work(work.target),
     )

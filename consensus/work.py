@@ -18,7 +18,7 @@ from chain.params import WorkParams
 from consensus.digest import POOL_SHOTS_BYTES_MAX, read_seal
 from consensus.errors import WeightTooLarge
 
-TAG_WORK = b"matchstrike/work/1\x00"
+TAG_WORK = b"matchstrike/work-key/1\x00"
 TAG_SEED = b"matchstrike/seed/1\x00"
 TAG_CORE = b"matchstrike/core/1\x00"
 TAG_POOL = b"matchstrike/pool/1\x00"
@@ -29,7 +29,7 @@ TAG_TICKET = b"matchstrike/ticket/1\x00"
 
 def compute_work_key(header: Header) -> bytes:
     """Return the work key of a header, sealed or not."""
-    # SPEC WRK-09: The work key MUST be H(tag "work", SCALE of the header without its seal).
+    # SPEC WRK-09: The work key MUST be H(tag "work-key", SCALE of the header without its seal).
     return _hash(TAG_WORK, encode_header(make_unsealed(header)))
 
 

@@ -38,7 +38,7 @@ class PeerRates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenBucket:
-    """Tokens of one kind of one peer."""
+    """Tokens of one kind, of one peer or of all."""
 
     __slots__ = ("_at_ms", "_rate", "_tokens")
 
@@ -55,6 +55,15 @@ class TokenBucket:
         self._tokens = max(0.0, self._tokens - count)
         return lacking
 
+    def has(self, count: float, now_ms: int) -> bool:
+        """Return whether there are so many; for more than the burst a full bucket is enough."""
+        self._refill(now_ms)
+        return self._tokens >= min(count, self._rate.burst)
+
+    def spend(self, count: float) -> None:
+        """Take tokens out, below zero if need be."""
+        self._tokens -= count
+
     def borrow(self, count: float, now_ms: int) -> int:
         """Take tokens even where there are none; return how many milliseconds to wait until the debt is paid."""
         self._refill(now_ms)
@@ -65,8 +74,13 @@ class TokenBucket:
         """Put tokens in, beyond the burst if need be: something was asked for."""
         self._tokens += count
 
+    def refund(self, count: float) -> None:
+        """Put back what was spent in vain, up to the burst."""
+        self._tokens = min(self._rate.burst, self._tokens + count)
+
     def _refill(self, now_ms: int) -> None:
         passed = max(0, now_ms - self._at_ms)
+        # SPEC SYN-21: A clock that is set back MUST NOT keep a node from serving, telling and asking its peers.
         self._at_ms = now_ms
         if self._tokens < self._rate.burst:
             self._tokens = min(self._rate.burst, self._tokens + passed * self._rate.per_s / 1000)

@@ -24,6 +24,7 @@ from node.log_lines import say_banner, say_start
 from node.metrics import Metrics, serve_metrics
 from node.miner import Miner, make_workers
 from node.network_wiring import open_network
+from node.ports import describe_taken_port
 from node.run_config import RunConfig
 from node.slices import Slices
 from node.startup import (
@@ -136,13 +137,13 @@ async def _open_ports(stack: AsyncExitStack, service: NodeService, driver: Drive
         try:
             port = await stack.enter_async_context(serve_metrics(driver.metrics, config.prometheus_port))
         except OSError as error:
-            raise _explain_port(config.prometheus_port, "--prometheus-port", error) from error
+            raise StartFailure(describe_taken_port(config.prometheus_port, "--prometheus-port", error)) from error
         _log.info("〽️ Prometheus exporter started at 127.0.0.1:%d", port)
     settings = make_settings(config)
     try:
         port = await stack.enter_async_context(serve(service, settings, driver.metrics))
     except OSError as error:
-        raise _explain_port(config.rpc_port, "--rpc-port", error) from error
+        raise StartFailure(describe_taken_port(config.rpc_port, "--rpc-port", error)) from error
     _log.info("Running JSON-RPC server: addr=127.0.0.1:%d", port)
 
 
@@ -165,12 +166,6 @@ def make_settings(config: RunConfig) -> Settings:
         subscriptions_max=config.rpc_subscriptions_max,
         message_buffer=config.rpc_message_buffer,
         calls_per_minute=config.rpc_calls_per_minute,
-    )
-
-
-def _explain_port(port: int, flag: str, error: OSError) -> StartFailure:
-    return StartFailure(
-        f"port {port} cannot be used ({error.strerror or error}). Is another node running? Choose another {flag}."
     )
 
 

@@ -190,10 +190,6 @@ class ChainStore:
                 raise StoreDamaged(f"block 0x{key[9:].hex()} is listed but has no record. {ADVICE}")
             yield key[9:], record
 
-    def get_step(self, height: int) -> bytes | None:
-        """Return the finality step of a final checkpoint, or None."""
-        return self._store.get(STEP_PREFIX + height.to_bytes(8, "big"))
-
     def get_last_step(self) -> int:
         """Return the height of the highest final checkpoint with a step, 0 if there is none."""
         newest = next(self._store.iterate(STEP_PREFIX, reverse=True), None)

@@ -31,6 +31,7 @@ from node.key_report import (
     make_report,
     read_network,
 )
+from node.synced_file import write_synced
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -334,13 +335,6 @@ def _check_expected_public(expected: str, text: str, password: str | None) -> No
 def _write_secret(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_synced(path, data)
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error}") from None

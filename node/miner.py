@@ -55,7 +55,7 @@ class Miner:
         self._count(command, result.tickets)
         pool = command.job.pool
         if pool is not None and result.best_energy is not None and result.best_shot is not None:
-            self._on_found(BestShotFound(problem_id=pool.problem_id, energy=result.best_energy, bits=result.best_shot))
+            self._on_shot(pool, result.best_energy, result.best_shot)
         if result.win is not None:
             self._on_found(TicketFound(generation=command.generation, seal=result.win))
 

@@ -24,6 +24,9 @@ def check_ports(config: RunConfig) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as asyncio binds
                 probe.bind((HOST, port))
         except OSError as error:
-            raise CommandFailure(
-                f"port {port} cannot be used ({error.strerror}). Is another node running? Choose another {flag}."
-            ) from error
+            raise CommandFailure(describe_taken_port(port, flag, error)) from error
+
+
+def describe_taken_port(port: int, flag: str, error: OSError) -> str:
+    """Return what to tell who wanted this port."""
+    return f"port {port} cannot be used ({error.strerror or error}). Is another node running? Choose another {flag}."

@@ -8,7 +8,6 @@ Invariants: a file is whole or absent; what cannot be read, or is not what was w
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from chain.hashing import blake2b_256
 from consensus.finality import LastVote
 from node.core.voting import VoteBookUnusable
+from node.synced_file import write_synced
 
 _DOMAIN = b"matchstrike vote book"
 _GENESIS_DIGITS = 16
@@ -73,10 +73,7 @@ class FileVoteBook:
         path = self.get_path(key)
         data = msgspec.json.format(msgspec.json.encode(self._make_record(key, last))) + b"\n"
         try:
-            if not self._folder.is_dir():
-                self._folder.mkdir(parents=True)
-                _sync_folder(self._folder.parent)
-            _write_synced(path, data)
+            write_synced(path, data)
         except OSError as error:
             text = f"{path} cannot be written ({error.strerror}); nothing is signed that is not written down"
             raise VoteBookUnusable(text) from error
@@ -90,27 +87,6 @@ class FileVoteBook:
             target_height=last.target_height,
             checksum=blake2b_256(_DOMAIN + body.encode()).hex(),
         )
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, on the medium."""
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the names in a folder reach the medium."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _explain(key: bytes) -> str:

@@ -82,12 +82,3 @@ class ValidTransaction(msgspec.Struct, frozen=True, kw_only=True):
     fee_planck: int
     weight: int
     signature_key: bytes
-
-
-class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A decoded extrinsic, for people and logs."""
-
-    pallet: str
-    call: str
-    arguments: tuple[tuple[str, object], ...]
-    signer: bytes | None

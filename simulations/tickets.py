@@ -20,11 +20,11 @@ from chain.header import Header
 from chain.params import WorkParams
 from consensus.context import WorkContext
 from consensus.core_problem import compute_core_gas
-from consensus.digest import WorkSeal, read_author, read_seal, read_work
+from consensus.digest import WorkSeal, read_seal
 from consensus.errors import WrongCoreShots
-from consensus.seal import CheckedHeader, check_seal
+from consensus.seal import CheckedHeader, check_seal, make_checked_header
 from consensus.ticket import TicketJob, make_ticket_job, search_tickets
-from consensus.work import compute_block_work, compute_seed, compute_shots_bytes, compute_ticket
+from consensus.work import compute_seed, compute_shots_bytes, compute_ticket
 from simulations.chance import Chance
 
 TICKETS_PER_DRAW = 64
@@ -99,19 +99,12 @@ class ModelLottery:
             WrongCoreShots: it does not.
         """
         job = make_ticket_job(header, context, params)
-        seal, work = read_seal(header), read_work(header)
+        seal = read_seal(header)
         expected = self.make_seal(job, seal.index)
         if seal != expected:
             raise WrongCoreShots(expected.core_hash, seal.core_hash)
         ticket = compute_ticket(compute_seed(job.work_key, seal.index), seal.core_hash, seal.pool_shots) % job.limit
-        return CheckedHeader(
-            header=header,
-            author=read_author(header),
-            work=work,
-            seal=seal,
-            ticket=ticket,
-            block_work=compute_block_work(work.target),
-        )
+        return make_checked_header(header, ticket)
 
 
 def compute_job_gas(job: TicketJob) -> int:

@@ -38,7 +38,7 @@ class PeerRow(msgspec.Struct, frozen=True, kw_only=True):
         note: The setting that was fastest, or why there is no figure.
     """
 
-    library: str
+    package: str
     way: str
     version: str
     status: str
@@ -55,7 +55,7 @@ class PeerRow(msgspec.Struct, frozen=True, kw_only=True):
 class Runner(msgspec.Struct, frozen=True, kw_only=True):
     """A peer that passed the check; or, without a peer, the reason why there is none."""
 
-    library: str
+    package: str
     way: str
     peer: Peer | None = None
     status: str = "ok"
@@ -89,7 +89,7 @@ def check_peer(library: str, way: str, make: Callable[[], Peer]) -> Runner:
     try:
         peer = make()
     except ImportError as error:
-        return Runner(library=library, way=way, status="missing", note=f"{error}; pip install 'matchstrike[peers]'")
+        return Runner(package=library, way=way, status="missing", note=f"{error}; pip install 'matchstrike[peers]'")
     problem = make_sk_problem(CHECK_QUBITS)
     law = compute_law(problem, 1)
     worst = 0.0
@@ -99,11 +99,11 @@ def check_peer(library: str, way: str, make: Callable[[], Peer]) -> Runner:
         try:
             theirs = peer.compute_probabilities(make_peer_circuit(problem, law, seed), setting)
         except Exception as error:  # whatever a foreign library raises belongs in its row
-            return Runner(library=library, way=way, status="wrong", note=f"setting {setting}: {error!r}"[:200])
+            return Runner(package=library, way=way, status="wrong", note=f"setting {setting}: {error!r}"[:200])
         worst = max(worst, float(abs(ours - theirs).max()))
     if worst > PROBABILITY_ERROR_MAX:
-        return Runner(library=library, way=way, status="wrong", probability_error=worst, note="probabilities differ")
-    return Runner(library=library, way=way, peer=peer, probability_error=worst)
+        return Runner(package=library, way=way, status="wrong", probability_error=worst, note="probabilities differ")
+    return Runner(package=library, way=way, peer=peer, probability_error=worst)
 
 
 def _measure_size(n: int, runners: Sequence[Runner], shots: int, turns: int) -> list[PeerRow]:
@@ -124,13 +124,13 @@ def _measure_size(n: int, runners: Sequence[Runner], shots: int, turns: int) -> 
     speeds = _take_turns(contenders, turns)
     ours = speeds[0]
     blank = PeerRow(
-        library="matchstrike", way="frontier", version=get_version("matchstrike"), status="ok", n=n, shots=shots
+        package="matchstrike", way="frontier", version=get_version("matchstrike"), status="ok", n=n, shots=shots
     )
     rows = [replace(blank, strikes_per_cpu_s=ours, ratio=1.0)]
     found = iter(zip(speeds[1:], settings, strict=True))
     for runner in runners:
-        version = get_version(runner.library)
-        row = replace(blank, library=runner.library, way=runner.way, version=version, status=runner.status)
+        version = get_version(runner.package)
+        row = replace(blank, package=runner.package, way=runner.way, version=version, status=runner.status)
         row = replace(row, probability_error=runner.probability_error, note=runner.note)
         if runner.peer is not None:
             speed, setting = next(found)

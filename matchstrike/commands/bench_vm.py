@@ -139,5 +139,5 @@ def _format_peers(rows: Sequence[PeerRow]) -> list[str]:
     for row in rows:
         speed = "-" if row.strikes_per_cpu_s is None else f"{row.strikes_per_cpu_s:.1f}"
         ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
-        lines.append(f"{row.library:<14}{row.way:<22}{row.n:>4}{speed:>12}{ratio:>19}  {row.status} {row.note}")
+        lines.append(f"{row.package:<14}{row.way:<22}{row.n:>4}{speed:>12}{ratio:>19}  {row.status} {row.note}")
     return lines

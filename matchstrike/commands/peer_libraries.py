@@ -24,7 +24,7 @@ from matchstrike.commands.peer_circuit import PeerCircuit, Probabilities
 class Peer(Protocol):
     """One way of running strikes in another library."""
 
-    library: str
+    package: str
     way: str
     settings: Sequence[object]
 
@@ -38,7 +38,7 @@ class Peer(Protocol):
 class QsimApi:
     """QSimSimulator on a cirq circuit; setting: the largest number of qubits of a fused gate."""
 
-    library, way = "qsimcirq", "api"
+    package, way = "qsimcirq", "api"
     settings: Sequence[object] = (2, 3, 4)
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class QsimApi:
 class QsimBindings:
     """qsim's compiled circuit filled gate by gate, without cirq; setting: as for the api."""
 
-    library, way = "qsimcirq", "bindings"
+    package, way = "qsimcirq", "bindings"
     settings: Sequence[object] = (2, 3, 4)
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class QsimBindings:
 class LightningApi:
     """lightning.qubit executing a PennyLane tape; setting: the precision."""
 
-    library, way = "pennylane-lightning", "api"
+    package, way = "pennylane-lightning", "api"
     settings: Sequence[object] = ("complex64", "complex128")
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class LightningApi:
 class LightningBindings:
     """Lightning's compiled state vector, gate by gate; setting: the precision."""
 
-    library, way = "pennylane-lightning", "bindings"
+    package, way = "pennylane-lightning", "bindings"
     settings: Sequence[object] = ("C64", "C128")
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class LightningBindings:
 class AerApi:
     """AerSimulator, state vector; setting: (precision, largest fused gate, whether the phases are one diagonal)."""
 
-    library, way = "qiskit-aer", "api"
+    package, way = "qiskit-aer", "api"
     settings: Sequence[object] = (("single", 5, False), ("single", 2, False), ("single", 5, True))
 
     def __init__(self) -> None:
@@ -237,7 +237,7 @@ class AerApi:
 
 PEERS: tuple[Callable[[], Peer], ...] = (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi)
 PEER_NAMES = tuple(
-    (peer.library, peer.way) for peer in (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi)
+    (peer.package, peer.way) for peer in (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi)
 )
 
 

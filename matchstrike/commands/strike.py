@@ -8,6 +8,7 @@ import click
 import msgspec
 from rich.progress import Progress
 
+from matchstrike.commands.engine_choice import check_engine_holds, engine_option
 from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import ORDER_SEED, load_problem
 from matchstrike.commands.regular_file import read_regular_file
@@ -21,7 +22,6 @@ from vm.reference import run_reference_strike
 from vm.schedule import InvalidOrder, check_order
 from vm.strike import SHOTS_DEFAULT, Circuit, RegisterTooLarge, compile_circuit, get_circuit_gas, run_strike
 
-REFERENCE_QUBITS_MAX = 20
 SHOTS_MAX = 2**16
 FILE_BYTES_MAX = 2**20
 
@@ -75,13 +75,7 @@ def strike() -> None:
     type=click.Path(path_type=Path),
     help="Measurement order, JSON [annealed as `problem post` does it].",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["frontier", "reference"]),
-    default="frontier",
-    show_default=True,
-    help="The consensus engine, or the slow whole-state one it is compared with.",
-)
+@engine_option
 @output_option
 def replay(
     file: Path,
@@ -103,12 +97,7 @@ def replay(
     """
     problem_file = load_problem(file)
     problem = problem_file.problem
-    if engine == "reference" and problem.n > REFERENCE_QUBITS_MAX:
-        raise CommandFailed(
-            f"the reference engine holds the whole state: at most {REFERENCE_QUBITS_MAX} spins, not {problem.n}; "
-            "use --engine frontier",
-            FAILED,
-        )
+    check_engine_holds(engine, problem)
     try:
         check_strikeable(problem)
         law = compute_law(problem, depth) if law_file is None else load_law(law_file, depth)

@@ -13,14 +13,15 @@ from chain.params import Params, WorkParams
 from consensus.context import WorkContext
 from consensus.digest import read_work
 from consensus.errors import InvalidBlock
+from matchstrike.commands.engine_choice import check_engine_holds, engine_option
 from matchstrike.commands.failure import FAILED, USAGE, CommandFailed
 from matchstrike.commands.session import emit, not_found, output_option, run, url_option
 from matchstrike.commands.ticket_report import ticket_to_json, ticket_to_text
 from matchstrike.commands.ticket_run import Engine, TicketRun, TicketTooHeavy, run_block_ticket
 from rpc.api import Json
-from runtime.pallets.problems import INSTANCES, RECORDS
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.work import EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS
+from runtime.problem_state import INSTANCES, RECORDS
 from runtime.storage import Overlay, ValueMissing
 from runtime.work_context import make_work_context
 from vm.law import InvalidLaw
@@ -29,7 +30,6 @@ from vm.schedule import InvalidOrder
 from vm.strike import RegisterTooLarge
 from wallet.chain_client import ChainClient, UnexpectedAnswer, open_chain, read_hex, read_int, read_object
 
-REFERENCE_QUBITS_MAX = 20
 BEST = "best"
 Ratio = tuple[Annotated[int, msgspec.Meta(ge=1)], Annotated[int, msgspec.Meta(ge=1)]]
 
@@ -60,13 +60,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.argument("block", default=BEST)
-@click.option(
-    "--engine",
-    type=click.Choice(["frontier", "reference"]),
-    default="frontier",
-    show_default=True,
-    help="The consensus engine, or the slow whole-state one it is compared with.",
-)
+@engine_option
 @url_option
 @output_option
 def ticket(block: str, engine: Engine, url: str, output: str) -> None:
@@ -99,11 +93,8 @@ def check_block_name(name: str) -> None:
 
 def _run(case: Case, engine: Engine) -> TicketRun:
     pool = case.context.pool
-    if engine == "reference" and pool is not None and pool.problem.n > REFERENCE_QUBITS_MAX:
-        raise CommandFailed(
-            f"the reference engine holds the whole state: at most {REFERENCE_QUBITS_MAX} spins, not {pool.problem.n}; "
-            "use --engine frontier"
-        )
+    if pool is not None:
+        check_engine_holds(engine, pool.problem)
     try:
         return run_block_ticket(case.header, case.context, case.params, engine)
     except (InvalidBlock, TicketTooHeavy, RegisterTooLarge, InvalidOrder) as error:

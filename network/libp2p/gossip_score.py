@@ -1,11 +1,12 @@
 """What a peer's behaviour is worth: gossipsub 1.1's score. No I/O here.
 
     score = sum over topics of weight * (P1 time in mesh + P2 first deliveries + P3 deliveries missing in the mesh
-            + P3b failures at leaving it + P4 invalid messages) + P5 the application's opinion + P6 peers at one place
+            + P3b failures at leaving it + P4 invalid messages) + P6 peers at one place
             + P7 misbehaviour
 
-P1, P2 and P5 may raise a score; all others lower it. Scores of peers that left with a bad one are kept, so that coming
-back does not wash them. A score is a float and decides nothing that two nodes must agree on.
+P5, the application's opinion, is left out: our application bans by itself. P1 and P2 may raise a score; all others
+lower it. Scores of peers that left with a bad one are kept, so that coming back does not wash them. A score is a float
+and decides nothing that two nodes must agree on.
 
 Source: libp2p specification, `pubsub/gossipsub/gossipsub-v1.1.md#peer-scoring`.
 """
@@ -59,11 +60,11 @@ class _TopicStats:
 
 
 class _PeerStats:
-    __slots__ = ("behaviour", "left_ms", "opinion", "place", "topics")
+    __slots__ = ("behaviour", "left_ms", "place", "topics")
 
     def __init__(self, place: str | None) -> None:
         self.topics: dict[str, _TopicStats] = {}
-        self.behaviour = self.opinion = 0.0
+        self.behaviour = 0.0
         self.place = place
         self.left_ms: int | None = None
 
@@ -107,7 +108,7 @@ class PeerScores:
         if stats is None:
             return 0.0
         params = self._params
-        score = stats.opinion
+        score = 0.0
         for topic in stats.topics.values():
             score += self._score_topic(topic, now_ms)
         if stats.place is not None:
@@ -153,12 +154,6 @@ class PeerScores:
         stats = self._peers.get(peer)
         if stats is not None:
             stats.behaviour += count
-
-    def set_opinion(self, peer: PeerId, opinion: float) -> None:
-        """Set what the application thinks of the peer (P5)."""
-        stats = self._peers.get(peer)
-        if stats is not None:
-            stats.opinion = opinion
 
     def decay(self, now_ms: int) -> None:
         """Let a second's worth of the past fade for each second since the last call, and forget who left long ago."""

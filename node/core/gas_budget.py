@@ -5,9 +5,9 @@ Invariant: strangers cannot use up what peers known to be good need, nor one pee
 
 from __future__ import annotations
 
+from network.rates import Rate, TokenBucket
 from node.core.desk_limits import DeskLimits
 from node.core.peer_table import PeerState
-from node.core.token_bucket import TokenBucket
 
 
 class GasBudget:
@@ -44,4 +44,4 @@ class GasBudget:
         return [self._all, state.gas] + ([self._strangers] if state.good == 0 else [])
 
     def _make(self, share: int, now_ms: int) -> TokenBucket:
-        return TokenBucket(per_second=self._rate // share, burst=self._burst // share, now_ms=now_ms)
+        return TokenBucket(Rate(per_s=self._rate // share, burst=self._burst // share), now_ms)

@@ -28,6 +28,7 @@ from network.port import (
     RequestFailed,
     RequestReceived,
 )
+from network.rates import Rate, TokenBucket
 from node.core.answering import Answering
 from node.core.body_fetch import BodyFetch
 from node.core.chain_view import get_rank
@@ -44,7 +45,6 @@ from node.core.mempool import Mempool
 from node.core.outbox import Ask, Outbox
 from node.core.peer_table import PeerState, PeerTable
 from node.core.sync_status import SyncStatus
-from node.core.token_bucket import TokenBucket
 
 
 class PeerDesk:
@@ -168,7 +168,7 @@ class PeerDesk:
             is_outbound=event.is_outbound,
             now_ms=now_ms,
             gas=self.budget.make_bucket(now_ms),
-            served=TokenBucket(per_second=served, burst=4 * served, now_ms=now_ms),
+            served=TokenBucket(Rate(per_s=served, burst=4 * served), now_ms),
         )
         self.table.add(state)
         self.outbox.tell(event.peer, self._make_status())

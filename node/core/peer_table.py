@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from network.messages import Status
 from network.port import Peer
-from node.core.token_bucket import TokenBucket
+from network.rates import Rate, TokenBucket
 
 FAILURES_COUNTED_MAX = 12
 PAUSE_MS = 1_000
@@ -33,7 +33,7 @@ class PeerState:
         self.served = served
         self.status: Status | None = None
         self.status_ms = now_ms
-        self.statuses = TokenBucket(per_second=4, burst=20, now_ms=now_ms)
+        self.statuses = TokenBucket(Rate(per_s=4, burst=20), now_ms)
         self.is_claim_void = False
         self.hint_number: int | None = None
         self.good = 0

@@ -21,7 +21,7 @@ from consensus.asert import (
 )
 from consensus.work import compute_block_work
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "work" / "asert.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "tickets" / "asert.json").read_text())
 BCH = WorkParams(ticket_gas_max=2**48 // 0xFFFF, block_target_ms=600_000, half_life_ms=2 * 24 * 3600 * 1000)
 DEVELOPMENT = WorkParams()
 START_MS = 1_700_000_000_000

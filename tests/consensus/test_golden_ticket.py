@@ -69,7 +69,7 @@ def test_the_worked_example_can_be_followed_step_by_step() -> None:
     """As docs/spec/work.md tells it, without our consensus code."""
     header = decode_header(field("sealed_header"))
     assert encode_header(make_unsealed(header)) == field("header")
-    work_key = tagged("work", field("header"))
+    work_key = tagged("work-key", field("header"))
     assert work_key == field("work_key")
     seed = tagged("seed", work_key, u64(VECTOR["index"]))
     assert seed == field("seed")

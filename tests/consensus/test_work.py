@@ -52,7 +52,7 @@ def test_wrk_09_to_wrk_14_a_ticket_by_hand_equals_the_sealed_one() -> None:
     context = make_context(pool)
     header = mine(make_template(context), context)
     seal = read_seal(header)
-    work_key = tagged("work", encode_header(make_unsealed(header)))
+    work_key = tagged("work-key", encode_header(make_unsealed(header)))
     assert work_key == compute_work_key(header)
     seed = tagged("seed", work_key, seal.index.to_bytes(8, "little"))
     assert seed == compute_seed(work_key, seal.index)

@@ -27,12 +27,12 @@ from genesis.chain_spec import (
 )
 from genesis.params_check import find_bad_number
 from genesis.presets import PRESETS, get_development_accounts, load_chain_spec, make_development, make_sealing
-from runtime.measure import DictView
 from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.system import ACCOUNT
 from runtime.queries import get_finality, get_validator_sets
 from runtime.runtime import check_invariants
 from runtime.storage import Overlay
+from tests.support.dict_view import DictView
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -49,7 +49,7 @@ def simulate_gate_by_gate(circuit: PeerCircuit) -> Probabilities:
 class Simple:
     """A peer that is right, or wrong by one qubit's sign."""
 
-    library, way = "simple", "api"
+    package, way = "simple", "api"
     settings: Sequence[object] = (1, 2)
 
     def __init__(self, *, is_wrong: bool) -> None:
@@ -92,7 +92,7 @@ def test_a_peer_that_fails_has_its_reason_told() -> None:
 @pytest.mark.filterwarnings("ignore")  # warnings of foreign libraries, where they are installed
 def test_every_peer_has_a_row_installed_or_not() -> None:
     rows = measure_peers(sizes=(6,), shots=4, turns=1)
-    assert [(row.library, row.way) for row in rows] == [("matchstrike", "frontier"), *PEER_NAMES]
+    assert [(row.package, row.way) for row in rows] == [("matchstrike", "frontier"), *PEER_NAMES]
     assert len(PEERS) == len(PEER_NAMES)
     for row in rows:
         assert row.status in ("ok", "missing"), row

@@ -50,7 +50,7 @@ def test_without_files_sk_of_12_to_20_qubits_and_cubic_graphs_are_measured():
 
 
 def test_peers_are_listed_even_when_they_are_missing(monkeypatch):
-    row = PeerRow(library="qsimcirq", way="sample", version="", status="missing", n=16, shots=32, note="not here")
+    row = PeerRow(package="qsimcirq", way="sample", version="", status="missing", n=16, shots=32, note="not here")
     monkeypatch.setattr(module, "measure_peers", lambda **_: [row])
     file = str(EXAMPLES / "weighted12.txt")
     assert json.loads(run("--problem", file, "--peers", "-o", "json").stdout)["peers"][0]["status"] == "missing"

@@ -94,7 +94,7 @@ def test_the_worked_example_holds_with_every_value_of_the_spec() -> None:
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
-        pytest.param(with_seal(core_hash=bytes(32)), {"SEAL-04", "SEAL-05"}, id="core shots"),
+        pytest.param(with_seal(core_hash=bytes([1]) * 32), {"SEAL-04", "SEAL-05"}, id="core shots"),
         pytest.param(with_seal(pool_shots=bytes(64)), {"SEAL-04", "SEAL-06"}, id="pool shots"),
         pytest.param(with_seal(pool_shots=b""), {"SEAL-03", "SEAL-04", "SEAL-06"}, id="no pool shots"),
         pytest.param(with_work(target=2**200), {"TGT-01", "SEAL-04", "SEAL-05", "SEAL-06"}, id="target"),

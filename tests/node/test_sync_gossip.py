@@ -27,6 +27,7 @@ from network.port import (
     SendAnswer,
     SendRequest,
 )
+from network.rates import Rate, TokenBucket
 from node.core.desk_limits import DeskLimits
 from node.core.effects import BlockImported, Effect
 from node.core.events import Event, Tick
@@ -34,7 +35,6 @@ from node.core.gas_budget import GasBudget
 from node.core.header_gossip import HeaderGossip
 from node.core.peer_table import PeerState
 from node.core.seal_book import SealBook
-from node.core.token_bucket import TokenBucket
 from tests.node.network_pump import Net
 from tests.node.test_sync_desk import make_status
 from tests.node.world import ALICE, BEGIN_MS, BOB, World, find, with_seal, with_work
@@ -277,7 +277,7 @@ def make_state(peer: str, budget: GasBudget, *, good: int = 0) -> PeerState:
         is_outbound=False,
         now_ms=BEGIN_MS,
         gas=budget.make_bucket(BEGIN_MS),
-        served=TokenBucket(per_second=1, burst=1, now_ms=BEGIN_MS),
+        served=TokenBucket(Rate(per_s=1, burst=1), BEGIN_MS),
     )
     state.good = good
     return state
@@ -301,7 +301,7 @@ def test_syn_06_without_gas_a_peer_has_one_waiting_header_and_its_next_ones_are_
     desk = other.machine.peers
     assert isinstance(desk.gossip, HeaderGossip)
     for state in desk.table:
-        state.gas = TokenBucket(per_second=50_000_000, burst=100_000_000, now_ms=other.now_ms)
+        state.gas = TokenBucket(Rate(per_s=50_000_000, burst=100_000_000), other.now_ms)
         state.gas.spend(200_000_000)
     block = miner.mine()
     other.now_ms = miner.now_ms

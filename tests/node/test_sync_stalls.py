@@ -8,10 +8,10 @@ from chain.header import encode_header
 from network.libp2p.gossip_wire import compute_message_id
 from network.messages import GetHeaders, Headers
 from network.port import AnswerReceived, GossipReceived, Punish, SendNotice, SendRequest
+from network.rates import Rate, TokenBucket
 from node.core.effects import Effect
 from node.core.events import Tick
 from node.core.peer_table import PeerState
-from node.core.token_bucket import TokenBucket
 from tests.node.test_sync_desk import connect, say
 from tests.node.world import BOB, World, find
 
@@ -98,12 +98,12 @@ def test_syn_20_a_short_answer_of_a_peer_that_claims_more_work_lets_others_come_
 
 def make_peer() -> PeerState:
     """Return a peer."""
-    bucket = TokenBucket(per_second=1, burst=1, now_ms=0)
+    bucket = TokenBucket(Rate(per_s=1, burst=1), 0)
     return PeerState("peer", is_outbound=True, now_ms=0, gas=bucket, served=bucket)
 
 
 def test_syn_21_a_bucket_fills_up_after_the_clock_was_set_back() -> None:
-    bucket = TokenBucket(per_second=10, burst=20, now_ms=HOUR_MS)
+    bucket = TokenBucket(Rate(per_s=10, burst=20), HOUR_MS)
     bucket.spend(20)
     assert not bucket.has(1, HOUR_MS)
     assert not bucket.has(1, 0)

@@ -16,7 +16,7 @@ from chain.ed25519 import public_of
 from chain.secret_uri import derive_seed
 from consensus.finality import LastVote
 from genesis.presets import make_local
-from node import vote_book
+from node import synced_file
 from node.core.voting import VoteBookUnusable
 from node.failures import CommandFailure
 from node.keys_command import key as key_command
@@ -87,7 +87,7 @@ def failing_at(monkeypatch: pytest.MonkeyPatch, call: int) -> Iterator[list[str]
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return real(*arguments, **options)
 
-        monkeypatch.setattr(vote_book.os, name, step)
+        monkeypatch.setattr(synced_file.os, name, step)
 
     with monkeypatch.context():
         for name in ("open", "fsync", "replace"):

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.scale_shapes import U32
-from runtime.measure import DictView
 from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.system import ACCOUNT, BLOCK_HASH, EVENTS, NUMBER
 from runtime.pallets.timestamp import NOW
 from runtime.storage import Overlay, StorageMap, StorageValue, ValueMissing
+from tests.support.dict_view import DictView
 
 NUMBERS: StorageMap[int, int] = StorageMap("Test", "Numbers", (U32, U32), hasher="Identity", default=0)
 STRICT: StorageValue[int] = StorageValue("Test", "Strict", U32)

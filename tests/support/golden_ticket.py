@@ -1,7 +1,7 @@
 """The worked example of docs/spec/work.md: one real ticket, from the bytes of its header to its value.
 
-`python -m tests.support.golden_ticket` writes `tests/vectors/work/golden_ticket.json` and the spec's table again. Do so
-only when a format changes on purpose: a difference means that other nodes would compute other tickets.
+`python -m tests.support.golden_ticket` writes `tests/vectors/tickets/golden_ticket.json` and the spec's table again. Do
+so only when a format changes on purpose: a difference means that other nodes would compute other tickets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vm.law import AngleLaw, compute_law
 from vm.problem import make_problem, pack_shots
 from vm.strike import compile_circuit, run_strike
 
-PATH = Path(__file__).parents[1] / "vectors" / "work" / "golden_ticket.json"
+PATH = Path(__file__).parents[1] / "vectors" / "tickets" / "golden_ticket.json"
 SPEC_PATH = Path(__file__).parents[2] / "docs" / "spec" / "work.md"
 BEGIN, END = "<!-- example begins -->", "<!-- example ends -->"
 PARAMS = WorkParams(core_qubits=14, shots=32, pool_ratio=(1, 2), ticket_gas_max=100_000_000, epoch_blocks=100)

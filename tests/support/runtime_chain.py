@@ -28,7 +28,6 @@ from runtime.block_execution import BlockExecution
 from runtime.dispatch import Call, DispatchFailure
 from runtime.executive import AuthorSolution, Runtime
 from runtime.genesis_state import GenesisConfig, build_genesis_state
-from runtime.measure import DictView
 from runtime.outcomes import ApplyOutcome, BlockOutcome
 from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.system import ACCOUNT, remark
@@ -36,6 +35,7 @@ from runtime.problem_records import Terms, make_ising
 from runtime.queries import find_vote_duty
 from runtime.runtime import check_invariants, encode_call
 from runtime.storage import Overlay
+from tests.support.dict_view import DictView
 from vm.problem import IsingProblem, make_problem
 
 START_MS = 1_700_000_000_000
