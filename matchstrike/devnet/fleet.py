@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
+from typing import assert_never
 
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
 from matchstrike.devnet.folder import save_plan
-from matchstrike.devnet.network_tables import FaultTable
+from matchstrike.devnet.links import Links, Place, open_links
+from matchstrike.devnet.network_tables import FaultTable, LinkFaultTable
 from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
 from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment, move_ports
 
@@ -23,12 +25,17 @@ PORT_TAKEN = "in use"  # as the system words it
 
 
 class Fleet:
-    """All nodes of one devnet, in the order of the file."""
+    """All nodes of one devnet, in the order of the file.
+
+    Attributes:
+        links: What the nodes say to each other passes through them; None where they speak directly.
+    """
 
     def __init__(self, plan: DevnetPlan, folder: Path) -> None:
         self.plan = plan
         self.folder = folder
         self.nodes = {node.name: _make_process(plan, node, folder) for node in plan.nodes}
+        self.links: Links | None = None
         self._restarts = {node.name: asyncio.Lock() for node in plan.nodes}
 
     @property
@@ -45,6 +52,21 @@ class Fleet:
         if name not in self.nodes:
             raise DevnetFailed(f"there is no node {name}; there are {', '.join(self.nodes)}")
         return self.nodes[name]
+
+    def get_links(self) -> Links:
+        """Return the links.
+
+        Raises:
+            DevnetFailed: this devnet has none.
+        """
+        if self.links is None:
+            raise DevnetFailed("the nodes speak to each other directly; write `links = true` into [settings]")
+        return self.links
+
+    def locate(self, name: str) -> Place:
+        """Return where a node listens for peers."""
+        node = next(node for node in self.plan.nodes if node.name == name)
+        return node.host, node.ports.p2p
 
     def check_alive(self) -> None:
         """Refuse to go on when a node has ended by itself.
@@ -129,6 +151,8 @@ class Fleet:
             for node in self.plan.nodes:
                 for fault in node.faults:
                     group.create_task(self._run_fault(node.name, fault, say))
+            for link_fault in self.plan.faults:
+                group.create_task(self._run_link_fault(link_fault, say))
 
     async def _run_fault(self, name: str, fault: FaultTable, say: Callable[[str], None]) -> None:
         await asyncio.sleep(fault.after)
@@ -145,6 +169,44 @@ class Fleet:
                 return
             await asyncio.sleep(max(0.0, fault.every - (monotonic() - begin)))
 
+    async def _run_link_fault(self, fault: LinkFaultTable, say: Callable[[str], None]) -> None:
+        links = self.get_links()
+        await asyncio.sleep(fault.after)
+        while True:
+            say(f"fault      {describe_link_fault(fault)} for {fault.duration:g} s")
+            match fault.action:
+                case "partition":
+                    links.split(fault.groups)
+                case "delay":
+                    links.set_delay(fault.ms / 1000, fault.nodes)
+                case "loss":
+                    links.set_loss(fault.percent / 100, fault.nodes)
+            await asyncio.sleep(fault.duration)
+            match fault.action:
+                case "partition":
+                    links.split(())
+                case "delay":
+                    links.set_delay(0.0, fault.nodes)
+                case "loss":
+                    links.set_loss(0.0, fault.nodes)
+            say(f"fault      {describe_link_fault(fault)} is over")
+            if fault.every == 0:
+                return
+            await asyncio.sleep(fault.every - fault.duration)
+
+
+def describe_link_fault(fault: LinkFaultTable) -> str:
+    """Return what a fault does, in words."""
+    where = f" at {', '.join(fault.nodes)}" if fault.nodes else ""
+    match fault.action:
+        case "partition":
+            return "partition of " + " from ".join(", ".join(group) for group in fault.groups)
+        case "delay":
+            return f"{fault.ms} ms of delay one way{where}"
+        case "loss":
+            return f"{fault.percent:g} % of loss{where}"
+    assert_never(fault.action)
+
 
 @asynccontextmanager
 async def run_fleet(plan: DevnetPlan, folder: Path, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
@@ -155,15 +217,18 @@ async def run_fleet(plan: DevnetPlan, folder: Path, say: Callable[[str], None]) 
     """
     cancel_on_termination()
     fleet = Fleet(plan, folder)
-    try:
-        await fleet.start(say)
-        yield fleet
-    finally:
+    async with AsyncExitStack() as stack:
+        if plan.links:
+            fleet.links = await stack.enter_async_context(open_links(plan.links, fleet.locate))
         try:
-            await fleet.stop()
-        except BaseException:  # a second Ctrl-C: no time for a clean end
-            fleet.end_now()
-            raise
+            await fleet.start(say)
+            yield fleet
+        finally:
+            try:
+                await fleet.stop()
+            except BaseException:  # a second Ctrl-C: no time for a clean end
+                fleet.end_now()
+                raise
 
 
 def _make_process(plan: DevnetPlan, node: NodePlan, folder: Path) -> NodeProcess:

@@ -14,10 +14,13 @@ import msgspec
 
 from matchstrike.devnet.amount import read_planck
 from matchstrike.devnet.failure import BadNetworkFile
+from matchstrike.devnet.fault_check import SECONDS_MAX, check_fault_times, check_link_faults, check_linked
 from matchstrike.devnet.network_tables import (
     ChainTable,
     FaultTable,
+    FileTable,
     GroupTable,
+    LinkFaultTable,
     NodeTable,
     SettingsTable,
     Tree,
@@ -28,7 +31,6 @@ from matchstrike.devnet.network_tables import (
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 RESERVED_NAMES = ("description", "network", "creds")  # headers of a test file
 NODES_MAX = 100
-SECONDS_MAX = 86_400
 PORT_MAX = 65_535
 EXISTENTIAL_PLANCK = 10**9
 OWN_FLAGS = frozenset(("--chain", "--dev", "--base-path", "-d", "--tmp", "--port", "--listen-addr", "--rpc-port"))
@@ -67,6 +69,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         balances: Planck of further accounts in block 0, by address or development name.
         has_bootnode: The first node is told to all others.
         tears_down: A node that dies ends the devnet.
+        has_links: What the nodes say to each other passes through the devnet.
+        faults: What happens to these links.
     """
 
     nodes: tuple[NetworkNode, ...]
@@ -81,6 +85,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     has_bootnode: bool = True
     bootnodes: tuple[str, ...] = ()
     tears_down: bool = True
+    has_links: bool = False
+    faults: tuple[LinkFaultTable, ...] = ()
 
 
 def read_network(text: str, *, is_json: bool = False) -> Network:
@@ -97,10 +103,15 @@ def read_network(text: str, *, is_json: bool = False) -> Network:
     _check_settings(file.settings)
     nodes = tuple(_make_node(table, file.chain) for table in _unfold(file.chain))
     _check_nodes(nodes)
-    return _make_network(file.settings, file.chain, nodes)
+    network = _make_network(file, file.chain, nodes)
+    if network.has_links:
+        check_linked(len(nodes))
+        check_link_faults(network.faults, {node.name for node in nodes})
+    return network
 
 
-def _make_network(settings: SettingsTable, chain: ChainTable, nodes: tuple[NetworkNode, ...]) -> Network:
+def _make_network(file: FileTable, chain: ChainTable, nodes: tuple[NetworkNode, ...]) -> Network:
+    settings = file.settings
     if chain.chain is not None and chain.chain_spec_path is not None:
         raise BadNetworkFile("chain and chain_spec_path both name the chain; write one of them")
     return Network(
@@ -116,6 +127,8 @@ def _make_network(settings: SettingsTable, chain: ChainTable, nodes: tuple[Netwo
         has_bootnode=settings.bootnode,
         bootnodes=settings.bootnodes_addresses,
         tears_down=settings.tear_down_on_failure,
+        has_links=settings.links or bool(file.faults),
+        faults=file.faults,
     )
 
 
@@ -200,19 +213,7 @@ def _check_nodes(nodes: tuple[NetworkNode, ...]) -> None:
                 raise BadNetworkFile(f"the port {port} is given to {ports[port]} and to {node.name}")
             ports[port] = node.name
         for fault in node.faults:
-            _check_fault(fault, node.name)
-
-
-def _check_fault(fault: FaultTable, name: str) -> None:
-    for field, value in (("after", fault.after), ("for", fault.duration), ("every", fault.every)):
-        if not 0 <= value <= SECONDS_MAX:
-            raise BadNetworkFile(
-                f"the node {name}: a fault's {field} is {value:g} seconds, but must be 0 to {SECONDS_MAX}"
-            )
-    if 0 < fault.every <= fault.duration:
-        raise BadNetworkFile(
-            f"the node {name}: a fault that lasts {fault.duration:g} s cannot come every {fault.every:g} s"
-        )
+            check_fault_times(fault, f"the node {node.name}: a fault")
 
 
 def _check_settings(settings: SettingsTable) -> None:

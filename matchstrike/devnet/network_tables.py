@@ -19,6 +19,7 @@ from matchstrike.devnet.failure import BadNetworkFile
 
 Tree: TypeAlias = dict[str, object]
 FaultAction: TypeAlias = Literal["pause", "restart", "kill"]
+LinkAction: TypeAlias = Literal["partition", "delay", "loss"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 _ONE_CHAIN = "this is one chain, it has no parachains"
@@ -57,6 +58,27 @@ class FaultTable(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": 
     after: float
     duration: float = 5.0
     every: float = 0.0
+
+
+class LinkFaultTable(msgspec.Struct, frozen=True, kw_only=True, rename={"duration": "for"}):
+    """Something bad that happens to the links between nodes: one `[[faults]]`.
+
+    Attributes:
+        after, duration, every: As above; the links are fine again when it ends.
+        groups: Of a partition: nothing passes between these; nodes in none are together.
+        ms: Of a delay: milliseconds one way.
+        percent: Of a loss: how many of a hundred segments get lost.
+        nodes: Of a delay or a loss: on the links of these nodes only.
+    """
+
+    action: LinkAction
+    after: float
+    duration: float = 5.0
+    every: float = 0.0
+    groups: tuple[tuple[str, ...], ...] = ()
+    ms: int = 0
+    percent: float = 0.0
+    nodes: tuple[str, ...] = ()
 
 
 class GroupTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +137,7 @@ class SettingsTable(msgspec.Struct, frozen=True, kw_only=True):
     bootnode: bool = True
     bootnodes_addresses: tuple[str, ...] = ()
     tear_down_on_failure: bool = True
+    links: bool = False
 
 
 class FileTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +145,13 @@ class FileTable(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: SettingsTable = SettingsTable()
     chain: ChainTable = ChainTable()
+    faults: tuple[LinkFaultTable, ...] = ()
 
 
 _INSIDE: Mapping[tuple[type[msgspec.Struct], str], type[msgspec.Struct]] = {
     (FileTable, "settings"): SettingsTable,
     (FileTable, "chain"): ChainTable,
+    (FileTable, "faults"): LinkFaultTable,
     (ChainTable, "nodes"): NodeTable,
     (ChainTable, "node_groups"): GroupTable,
     (NodeTable, "faults"): FaultTable,

@@ -18,8 +18,8 @@ from chain.peer_id import encode_peer_id
 from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
 from matchstrike.devnet.network_file import Network, NetworkNode
-from matchstrike.devnet.network_tables import FaultTable
-from matchstrike.devnet.ports import P2P_FIRST, PROMETHEUS_FIRST, RPC_FIRST, PortChooser
+from matchstrike.devnet.network_tables import FaultTable, LinkFaultTable
+from matchstrike.devnet.ports import LINK_FIRST, P2P_FIRST, PROMETHEUS_FIRST, RPC_FIRST, PortChooser
 
 DEVELOPMENT_NAMES = ("alice", "bob", "charlie", "dave", "eve", "ferdie", "one", "two")
 FILE_NAME = "devnet.json"
@@ -41,6 +41,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
         secret: The node's key as hex. It follows from the name and protects nothing.
         keeps_ports: The file names some of its ports, so they are not changed.
         bootnodes: Addresses beside those of the devnet itself.
+        host: Where it listens for peers.
+        links: Ports of the devnet under which it reaches the other nodes, by name, where there are links.
     """
 
     name: str
@@ -54,11 +56,13 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     bootnodes: tuple[str, ...] = ()
     faults: tuple[FaultTable, ...] = ()
+    host: str = "127.0.0.1"
+    links: dict[str, int] = {}
 
     @property
     def address(self) -> str:
         """The node's multiaddress."""
-        return f"/ip4/127.0.0.1/tcp/{self.ports.p2p}/p2p/{self.peer_id}"
+        return f"/ip4/{self.host}/tcp/{self.ports.p2p}/p2p/{self.peer_id}"
 
     @property
     def peer_id(self) -> str:
@@ -76,6 +80,7 @@ class DevnetPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         network: The file it was made from, by name.
+        faults: What happens to the links.
     """
 
     network: str
@@ -83,6 +88,12 @@ class DevnetPlan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     spawn_timeout_s: float
     tears_down: bool
+    faults: tuple[LinkFaultTable, ...] = ()
+
+    @property
+    def links(self) -> dict[tuple[str, str], int]:
+        """The port of every link, by who dials and whom; none where nodes speak to each other directly."""
+        return {(node.name, other): port for node in self.nodes for other, port in node.links.items()}
 
     @property
     def bootnodes(self) -> tuple[str, ...]:
@@ -105,12 +116,27 @@ def make_plan(network: Network, *, name: str, rpc_port: int | None = None) -> De
         _plan_node(node, chooser, rpc_port or RPC_FIRST, network=network, is_first=index == 0)
         for index, node in enumerate(network.nodes)
     )
+    if network.has_links:
+        nodes = _link_nodes(nodes, chooser)
     return DevnetPlan(
         network=name,
         nodes=nodes,
         timeout_s=network.timeout_s,
         spawn_timeout_s=network.spawn_timeout_s,
         tears_down=network.tears_down,
+        faults=network.faults,
+    )
+
+
+def _link_nodes(nodes: tuple[NodePlan, ...], chooser: PortChooser) -> tuple[NodePlan, ...]:
+    """Give each node a link to every other one, and an address that only the links know."""
+    return tuple(
+        msgspec.structs.replace(
+            node,
+            host=f"127.0.1.{number}",
+            links={other.name: chooser.choose(LINK_FIRST) for other in nodes if other.name != node.name},
+        )
+        for number, node in enumerate(nodes, start=1)
     )
 
 
@@ -145,14 +171,18 @@ def renew_ports(plan: DevnetPlan, *, rpc_port: int | None = None) -> DevnetPlan:
     nodes = []
     for index, node in enumerate(plan.nodes):
         first = rpc_port if index == 0 else None
-        nodes.append(node if node.keeps_ports else _move_node(node, chooser, rpc_port=first))
+        moved = node if node.keeps_ports else _move_node(node, chooser, rpc_port=first)
+        links = {other: chooser.choose(port) for other, port in node.links.items()}
+        nodes.append(msgspec.structs.replace(moved, links=links))
     return msgspec.structs.replace(plan, nodes=tuple(nodes))
 
 
 def move_ports(plan: DevnetPlan, name: str) -> DevnetPlan:
     """Return the plan with other ports for one node where somebody else has taken its own."""
     chooser = PortChooser(
-        port for node in plan.nodes if node.name != name for port in msgspec.structs.astuple(node.ports)
+        port
+        for node in plan.nodes
+        for port in (*node.links.values(), *(msgspec.structs.astuple(node.ports) if node.name != name else ()))
     )
     nodes = tuple(_move_node(node, chooser) if node.name == name else node for node in plan.nodes)
     return msgspec.structs.replace(plan, nodes=nodes)
@@ -189,7 +219,7 @@ def get_stash(name: str) -> bytes:
 
 def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefix: int = 42) -> list[str]:
     """Return the command line of a node whose devnet lies in this folder."""
-    bootnodes = [*plan.bootnodes, *node.bootnodes]
+    bootnodes = [*(list_link_addresses(plan, node) or plan.bootnodes), *node.bootnodes]
     words = [
         *split_command(node.command),
         *_make_identity(node, ss58_prefix),
@@ -197,7 +227,7 @@ def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefi
         *("--base-path", str(folder / "nodes" / node.name)),
         *("--node-key", node.secret),
         *("--keystore-path", str(get_keystore(folder, node.name))),
-        *("--port", str(node.ports.p2p)),
+        *_make_listening(node),
         *("--rpc-port", str(node.ports.rpc)),
         *("--prometheus-port", str(node.ports.prometheus)),
         *("--rpc-cors", "all"),
@@ -207,6 +237,18 @@ def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefi
         if address != node.address:
             words += ["--bootnodes", address]
     return [*words, *node.args]
+
+
+def list_link_addresses(plan: DevnetPlan, node: NodePlan) -> list[str]:
+    """Return where a node reaches the others through its links."""
+    peers = {other.name: other.peer_id for other in plan.nodes}
+    return [f"/ip4/127.0.0.1/tcp/{port}/p2p/{peers[other]}" for other, port in node.links.items()]
+
+
+def _make_listening(node: NodePlan) -> tuple[str, ...]:
+    if node.links:
+        return ("--listen-addr", f"/ip4/{node.host}/tcp/{node.ports.p2p}")
+    return ("--port", str(node.ports.p2p))
 
 
 def get_keystore(folder: Path, name: str) -> Path:

@@ -11,6 +11,7 @@ EPHEMERAL_MIN = 32_768  # Linux's default; a port above may be taken by anybody'
 SPAN = 400
 RPC_FIRST = 9_944
 PROMETHEUS_FIRST = 9_615
+LINK_FIRST = 31_433  # between the nodes of a devnet that has links
 P2P_FIRST = 30_433  # not 30333, which any node takes that is started by hand
 
 

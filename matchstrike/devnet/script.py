@@ -121,8 +121,35 @@ class Sleep(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
+class Partition(msgspec.Struct, frozen=True, kw_only=True):
+    """Let nothing pass between groups of nodes; those in none are together."""
+
+    groups: tuple[tuple[str, ...], ...]
+
+
+class Delay(msgspec.Struct, frozen=True, kw_only=True):
+    """Let everything take so long one way, on a node's links or on all."""
+
+    seconds: float
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """Lose so many of a hundred segments, on a node's links or on all."""
+
+    percent: float
+
+
+class Heal(msgspec.Struct, frozen=True, kw_only=True):
+    """End every partition, delay and loss."""
+
+
+class FinalAgree(msgspec.Struct, frozen=True, kw_only=True):
+    """No two nodes that answer have different final blocks at one height."""
+
+
 Check: TypeAlias = IsUp | Height | Peers | Metric | Histogram | LogLine | LogCount
-Action: TypeAlias = Restart | Pause | Resume | Sleep
+LinkAction: TypeAlias = Partition | Delay | Loss | Heal
+Action: TypeAlias = Restart | Pause | Resume | Sleep | LinkAction
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +163,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     text: str
     node: str | None
-    what: Check | Action
+    what: Check | Action | FinalAgree
     within_s: float | None = None
 
 

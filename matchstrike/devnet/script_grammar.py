@@ -2,7 +2,10 @@
 
     file      := { header | statement | comment | blank }
     header    := ("Description" | "Network" | "Creds") ":" text          before the first statement
-    statement := name ":" check [within] | name ":" action | "sleep" N [unit]
+    statement := name ":" check [within] | name ":" action | name ":" weather
+               | "sleep" N [unit] | "partition" name {name} {"|" name {name}} | "heal" | weather
+               | "final blocks agree"
+    weather   := "delay" N [unit] | "loss" N ["percent"]
     check     := "is up"
                | "reports block height" comparison | "reports finalised height" comparison
                | "reports peers count" comparison
@@ -23,17 +26,23 @@ import re
 from collections.abc import Mapping
 
 from matchstrike.devnet.failure import BadScript
+from matchstrike.devnet.fault_check import DELAY_MS_MAX, LOSS_PERCENT_MAX
 from matchstrike.devnet.script import (
     Action,
     Check,
     Comparator,
     Comparison,
+    Delay,
+    FinalAgree,
+    Heal,
     Height,
     Histogram,
     IsUp,
     LogCount,
     LogLine,
+    Loss,
     Metric,
+    Partition,
     Pattern,
     PatternKind,
     Pause,
@@ -147,7 +156,7 @@ def _parse_statement(line: str, number: int) -> Statement:
     words = Words(rest)
     what = _parse_what(words)
     within_s = None
-    if not isinstance(what, Restart | Pause | Resume):
+    if not isinstance(what, Restart | Pause | Resume | Delay | Loss):
         within_s = _parse_within(words)
     words.end()
     return Statement(line=number, text=line, node=name, what=what, within_s=within_s)
@@ -155,11 +164,52 @@ def _parse_statement(line: str, number: int) -> Statement:
 
 def _parse_free(line: str, number: int) -> Statement:
     words = Words(line)
-    if not words.take("sleep"):
-        raise BadLine('expected "NODE: ..." or "sleep N seconds"')
-    seconds = words.seconds("sleep")
+    what: Action | FinalAgree | None
+    if words.take("sleep"):
+        what = Sleep(seconds=words.seconds("sleep"))
+    elif words.take("partition"):
+        what = Partition(groups=_parse_groups(words))
+    elif words.take("heal"):
+        what = Heal()
+    elif words.take("final", "blocks", "agree") or words.take("finalised", "blocks", "agree"):
+        what = FinalAgree()
+    else:
+        what = _parse_weather(words)
+    if what is None:
+        free = "sleep N seconds, partition, delay, loss, heal or final blocks agree"
+        raise BadLine(f'expected "NODE: ..." or one of: {free}')
     words.end()
-    return Statement(line=number, text=line, node=None, what=Sleep(seconds=seconds))
+    return Statement(line=number, text=line, node=None, what=what)
+
+
+def _parse_groups(words: Words) -> tuple[tuple[str, ...], ...]:
+    groups: list[tuple[str, ...]] = []
+    while not groups or words.take("|"):
+        names = []
+        while words.peek() not in ("", "|"):
+            names.append(words.name())
+        groups.append(tuple(names))
+    if not all(groups):
+        raise BadLine('a partition names the nodes of each side: "partition alice bob | charlie dave"')
+    listed = [name for group in groups for name in group]
+    if len(set(listed)) < len(listed):
+        raise BadLine("a partition has a node on two sides")
+    return tuple(groups)
+
+
+def _parse_weather(words: Words) -> Delay | Loss | None:
+    if words.take("delay"):
+        seconds = words.seconds("delay")
+        if seconds * 1000 > DELAY_MS_MAX:
+            raise BadLine(f"a delay is at most {DELAY_MS_MAX / 1000:g} seconds")
+        return Delay(seconds=seconds)
+    if words.take("loss"):
+        percent = words.number("loss")
+        words.take("percent")
+        if not 0 <= percent <= LOSS_PERCENT_MAX:
+            raise BadLine(f"a loss is 0 to {LOSS_PERCENT_MAX:g} percent")
+        return Loss(percent=percent)
+    return None
 
 
 def _parse_what(words: Words) -> Check | Action:
@@ -178,10 +228,13 @@ def _parse_what(words: Words) -> Check | Action:
         return Resume()
     if words.take("restart"):
         return Restart(after_s=words.seconds("after") if words.take("after") else 0.0)
+    weather = _parse_weather(words)
+    if weather is not None:
+        return weather
     first = words.peek().lower()
     if first in _ELSEWHERE:
         raise BadLine(f"{first!r} is not supported here: {_ELSEWHERE[first]}")
-    known = "is up, reports, log line, count of log lines, pause, resume, restart"
+    known = "is up, reports, log line, count of log lines, pause, resume, restart, delay, loss"
     raise BadLine(f"{words.shown} begins no statement; after the name comes one of: {known}")
 
 

@@ -15,6 +15,7 @@ from typing import assert_never
 import aiohttp
 import msgspec
 
+from matchstrike.devnet.agreement import find_conflict
 from matchstrike.devnet.failure import BadScript, DevnetFailed
 from matchstrike.devnet.fleet import Fleet
 from matchstrike.devnet.log_reader import LogReader
@@ -24,12 +25,18 @@ from matchstrike.devnet.script import (
     Action,
     Check,
     Comparison,
+    Delay,
+    FinalAgree,
+    Heal,
     Height,
     Histogram,
     IsUp,
+    LinkAction,
     LogCount,
     LogLine,
+    Loss,
     Metric,
+    Partition,
     Pause,
     Peers,
     Restart,
@@ -71,12 +78,18 @@ def check_names(script: Script, fleet_names: tuple[str, ...]) -> None:
         BadScript
     """
     bad = [
-        f"line {statement.line}: there is no node {statement.node}; there are {', '.join(fleet_names)}"
+        f"line {statement.line}: there is no node {name}; there are {', '.join(fleet_names)}"
         for statement in script.statements
-        if statement.node is not None and statement.node not in fleet_names
+        for name in _list_names(statement)
+        if name not in fleet_names
     ]
     if bad:
         raise BadScript("\n".join(bad))
+
+
+def _list_names(statement: Statement) -> list[str]:
+    groups = statement.what.groups if isinstance(statement.what, Partition) else ()
+    return [*([statement.node] if statement.node else []), *(name for group in groups for name in group)]
 
 
 async def run_script(script: Script, fleet: Fleet, say: Callable[[Outcome], None]) -> Outcome | None:
@@ -120,8 +133,10 @@ class ScriptRunner:
         begin = monotonic()
         what = statement.what
         try:
-            if isinstance(what, Restart | Pause | Resume | Sleep):
+            if isinstance(what, Restart | Pause | Resume | Sleep | LinkAction):
                 seen = await self._act(statement.node or "", what)
+            elif isinstance(what, FinalAgree):
+                seen = await self._compare_final_blocks()
             else:
                 seen = await self._wait(statement.node or "", what, statement.within_s)
         except DevnetFailed as error:
@@ -142,8 +157,23 @@ class ScriptRunner:
             case Restart():
                 await self._fleet.restart(name, after_s=action.after_s)
             case _:
-                assert_never(action)
+                self._change_links(name, action)
         return Seen(holds=True, detail="")
+
+    def _change_links(self, name: str, action: LinkAction) -> None:
+        links = self._fleet.get_links()
+        nodes = (name,) if name else ()
+        match action:
+            case Partition():
+                links.split(action.groups)
+            case Delay():
+                links.set_delay(action.seconds, nodes)
+            case Loss():
+                links.set_loss(action.percent / 100, nodes)
+            case Heal():
+                links.heal()
+            case _:
+                assert_never(action)
 
     async def _wait(self, name: str, check: Check, within_s: float | None) -> Seen:
         """Look until it holds; a node that ends by itself ends the wait."""
@@ -157,6 +187,13 @@ class ScriptRunner:
                 log = self._fleet.get(name).read_last_lines(LOG_LINES_SHOWN)
                 return Seen(holds=False, detail=f"{seen.detail}\nthe end of {name}'s log:\n{log}")
             await asyncio.sleep(min(LOOK_SECONDS, max(0.0, deadline - monotonic())))
+
+    async def _compare_final_blocks(self) -> Seen:
+        try:
+            conflict = await find_conflict(list(self._lines.values()))
+        except (Unreachable, CallTimeout, RpcError, UnexpectedAnswer) as error:
+            return Seen(holds=False, detail=f"a node does not answer ({error})")
+        return Seen(holds=conflict is None, detail=conflict or "")
 
     def _check_alive(self, name: str) -> None:
         """Refuse to wait for a node that has ended, or for any while another has, unless the network may go on so."""

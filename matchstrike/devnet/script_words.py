@@ -6,6 +6,7 @@ import re
 
 SECONDS_MAX = 86_400.0
 _METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[{}\[\],]|>=|<=|==|=|>|<|[^\s{}\[\],"<>=]+)')
 _UNITS = ("seconds", "second", "secs", "sec", "s")
 
@@ -56,6 +57,14 @@ class Words:
         word = self.peek()
         if not _METRIC.fullmatch(word):
             raise BadLine(f"expected the name of a metric, not {self.shown}")
+        self._position += 1
+        return word
+
+    def name(self) -> str:
+        """Return the name of a node."""
+        word = self.peek()
+        if not _NAME.fullmatch(word):
+            raise BadLine(f"expected the name of a node, not {self.shown}")
         self._position += 1
         return word
 

@@ -12,12 +12,17 @@ from matchstrike.devnet.script import (
     Check,
     Comparator,
     Comparison,
+    Delay,
+    FinalAgree,
+    Heal,
     Height,
     Histogram,
     IsUp,
     LogCount,
     LogLine,
+    Loss,
     Metric,
+    Partition,
     Pattern,
     Pause,
     Peers,
@@ -34,7 +39,7 @@ def compare(comparator: Comparator, value: float) -> Comparison:
 
 
 AT_LEAST_2 = compare("at least", 2)
-GOOD_LINES: list[tuple[str, str | None, Check | Action, float | None]] = [
+GOOD_LINES: list[tuple[str, str | None, Check | Action | FinalAgree, float | None]] = [
     ("alice: is up", "alice", IsUp(), None),
     ("alice: is up within 30 seconds", "alice", IsUp(), 30),
     ("  node-7 :  IS  Up  WITHIN 0.5 secs   # soon", "node-7", IsUp(), 0.5),
@@ -100,9 +105,17 @@ GOOD_LINES: list[tuple[str, str | None, Check | Action, float | None]] = [
     ("a: resume", "a", Resume(), None),
     ("sleep 10", None, Sleep(seconds=10), None),
     ("sleep 10 seconds", None, Sleep(seconds=10), None),
+    ("partition a b | c-1 d", None, Partition(groups=(("a", "b"), ("c-1", "d"))), None),
+    ("partition a", None, Partition(groups=(("a",),)), None),
+    ("heal", None, Heal(), None),
+    ("delay 2 seconds", None, Delay(seconds=2), None),
+    ("a: delay 0.5", "a", Delay(seconds=0.5), None),
+    ("loss 30 percent", None, Loss(percent=30), None),
+    ("a: loss 0.5", "a", Loss(percent=0.5), None),
+    ("final blocks agree", None, FinalAgree(), None),
 ]
 BAD_LINES = [
-    ("alice is up", 'expected "NODE: ..." or "sleep N seconds"'),
+    ("alice is up", 'expected "NODE: ..." or one of: sleep N seconds, partition, delay'),
     ("Alice: is up", "'Alice' is no node's name"),
     (": is up", "'' is no node's name"),
     ("alice: is down", "'is' begins no statement; after the name comes one of: is up, reports"),
@@ -137,12 +150,23 @@ BAD_LINES = [
     ("alice: js-script ./x.js", "'js-script' is not supported here: scripts are not run"),
     ('alice: system event contains "x"', "'system' is not supported here: events are not watched"),
     ("Creds:", "Creds: says nothing"),
+    ("partition", "a partition names the nodes of each side"),
+    ("partition a |", "a partition names the nodes of each side"),
+    ("partition a | B", "expected the name of a node, not 'B'"),
+    ("partition a b | c a", "a partition has a node on two sides"),
+    ("alice: heal", "'heal' begins no statement"),
+    ("delay 61 seconds", "a delay is at most 60 seconds"),
+    ("loss 100 percent", "a loss is 0 to 90 percent"),
+    ("alice: loss 5 within 5 seconds", "nothing is expected after that, but there is 'within 5 seconds'"),
+    ("final blocks agree within 5 seconds", "nothing is expected after that"),
     ("alice: is up" + " " * 10 + "x" * 3000, "longer than 2000 characters"),
 ]
 
 
 @pytest.mark.parametrize(("line", "node", "what", "within_s"), GOOD_LINES, ids=[row[0] for row in GOOD_LINES])
-def test_a_line_means_what_it_says(line: str, node: str | None, what: Check | Action, within_s: float | None) -> None:
+def test_a_line_means_what_it_says(
+    line: str, node: str | None, what: Check | Action | FinalAgree, within_s: float | None
+) -> None:
     [statement] = parse_script(line).statements
     assert (statement.node, statement.what, statement.within_s) == (node, what, within_s)
 

@@ -52,7 +52,7 @@ validator = false
 balance = 0
 """
 BAD_FILES = [
-    ("x = 1", "x: there is no such field; known are chain, settings"),
+    ("x = 1", "x: there is no such field; known are chain, faults, settings"),
     ("[settings]\ntimout = 3", "settings.timout: there is no such field; did you mean timeout?"),
     ("[settings]\ntimeout = -3", "settings.timeout is -3, but must be 1 to 86400 seconds"),
     ("[settings]\nprovider = 'kubernetes'", "settings.provider: invalid enum value 'kubernetes'"),
@@ -91,6 +91,20 @@ BAD_FILES = [
     ("[[node_groups]]\nname = 'a'\ncount = 0", "the group a has count 0, but must have 1 to 100"),
     ("[[node_groups]]\nname = 'a'\ncount = 60\n[[node_groups]]\nname = 'b'\ncount = 60", "the file has 120 nodes"),
     ("not toml", "not TOML: "),
+    *[
+        ("[[nodes]]\nname = 'a'\n[[nodes]]\nname = 'b'\n[[faults]]\nafter = 1\n" + fault, sentence)
+        for fault, sentence in (
+            ("action = 'boom'", "faults[0].action: invalid enum value 'boom'"),
+            ("action = 'partition'", "[[faults]]: a partition names its groups"),
+            ("action = 'partition'\ngroups = [['a'], ['c']]", "a partition names c, but the nodes are a, b"),
+            ("action = 'partition'\ngroups = [['a'], ['b', 'a']]", "a partition has a on two sides"),
+            ("action = 'delay'", "a delay is 0 ms, but must be 1 to 60000"),
+            ("action = 'delay'\nms = 5\nnodes = ['x']", "a delay names x"),
+            ("action = 'loss'\npercent = 95", "a loss is 95 percent, but must be above 0 and at most 90"),
+            ("action = 'loss'\npercent = 5\nfor = 9\nevery = 5", "a loss that lasts 9 s cannot come every 5 s"),
+        )
+    ],
+    ("[settings]\nlinks = true\n[[node_groups]]\nname = 'a'\ncount = 17", "for at most 16 nodes, not 17"),
 ]
 
 
