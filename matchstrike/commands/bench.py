@@ -6,6 +6,7 @@ import click
 
 from matchstrike.commands.bench_chain import bench_chain
 from matchstrike.commands.bench_followers import bench_followers
+from matchstrike.commands.bench_match import bench_match
 from matchstrike.commands.bench_network import bench_network
 from matchstrike.commands.bench_reads import bench_rpc
 from matchstrike.commands.bench_sync import bench_sync
@@ -19,6 +20,7 @@ def bench() -> None:
 
 bench.add_command(bench_chain)
 bench.add_command(bench_followers)
+bench.add_command(bench_match)
 bench.add_command(bench_network)
 bench.add_command(bench_rpc)
 bench.add_command(bench_sync)
