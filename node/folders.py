@@ -1,4 +1,7 @@
-"""Where a node keeps its files: `<base>/chains/<chain id>/{db/full, network/secret_ed25519, keystore, votes}`."""
+"""Where a node keeps its files.
+
+`<base>/chains/<chain id>/{db/full, network/secret_ed25519, keystore, votes, offences}`.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
         keystore: Keys put in by `key insert` and RPC.
         network: The peer-to-peer identity.
         votes: What was signed last with each vote key; outlives `purge-chain`.
+        offences: Evidence that is not settled yet; outlives `purge-chain`.
     """
 
     base: Path
@@ -29,6 +33,7 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
     keystore: Path
     network: Path
     votes: Path
+    offences: Path
 
 
 def get_default_base() -> Path:
@@ -53,4 +58,5 @@ def get_folders(base: Path, chain_id: str) -> Folders:
         keystore=chain / "keystore",
         network=chain / "network",
         votes=chain / "votes",
+        offences=chain / "offences",
     )

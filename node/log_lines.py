@@ -77,6 +77,11 @@ def say_conflict(key: bytes, one: int, two: int) -> str:
     return f"⚖️  The validator with the vote key 0x{key.hex()} signed conflicting votes for #{one} and #{two}"
 
 
+def say_offence_kept(key: bytes) -> str:
+    """Return the line of evidence that was on disk when the node started."""
+    return f"⚖️  The evidence against the vote key 0x{key.hex()} was kept from before; it is not settled yet"
+
+
 def say_idle(*, peers: int, best: tuple[int, bytes], finalized: tuple[int, bytes], rates: tuple[float, float]) -> str:
     """Return the informant's line, every 5 seconds."""
     return (

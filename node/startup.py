@@ -39,6 +39,7 @@ from node.leveldb_store import LevelDbStore
 from node.log_format import get_logger
 from node.log_lines import say_genesis
 from node.node_key import load_node_key
+from node.offence_book import FileOffenceBook
 from node.run_config import RunConfig, SharedOptions
 from node.vote_book import FileVoteBook
 from node.vote_keys import HeldKeys, derive_dev_seed, load_vote_seeds
@@ -146,8 +147,9 @@ def make_vote_desk(importer: Importer, config: RunConfig, folders: Folders) -> V
     Raises:
         CommandFailure: a vote key that cannot be read.
     """
+    offences = FileOffenceBook(folders.offences, importer.chain.genesis_hash)
     if not config.is_authority:
-        return VoteDesk(importer)
+        return VoteDesk(importer, offences=offences)
     seeds = load_vote_seeds(config.keystore_path or folders.keystore)
     if config.account is not None:
         seeds = (*seeds, derive_dev_seed(config.account))
@@ -157,7 +159,7 @@ def make_vote_desk(importer: Importer, config: RunConfig, folders: Folders) -> V
         _log.warning("this validator has no vote key: `matchstrike-node key insert --key-type vote` takes one in")
     for key in keys:
         _tell_vote_key(key, book, importer.head.number)
-    return VoteDesk(importer, signer=signer, book=book)
+    return VoteDesk(importer, signer=signer, book=book, offences=offences)
 
 
 def _tell_vote_key(key: bytes, book: FileVoteBook, head: int) -> None:

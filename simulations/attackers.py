@@ -13,7 +13,13 @@ from msgspec.structs import replace
 from chain.ed25519 import sign
 from chain.header import encode_header, make_sealed
 from consensus.digest import WorkSeal, make_seal
-from consensus.finality import SignedVote, compute_vote_message, decode_signed_vote, encode_signed_vote
+from consensus.finality import (
+    SIGNED_VOTE_BYTES,
+    SignedVote,
+    compute_vote_message,
+    decode_signed_vote,
+    encode_signed_vote,
+)
 from network.port import Publish
 from node.core.effects import Effect
 from node.core.events import Event, Tick
@@ -32,7 +38,7 @@ class DoubleVoter:
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Do what an honest node does, and vote again."""
         effects = self._machine.handle(event, now_ms)
-        votes = [effect for effect in effects if isinstance(effect, Publish) and effect.topic == "votes"]
+        votes = [effect for effect in effects if isinstance(effect, Publish) and _is_vote(effect)]
         return [*effects, *(self._make_second(publish) for publish in votes)]
 
     def _make_second(self, publish: Publish) -> Publish:
@@ -44,6 +50,10 @@ class DoubleVoter:
         return Publish(
             topic="votes", data=encode_signed_vote(SignedVote(vote=vote, key=first.key, signature=signature))
         )
+
+
+def _is_vote(publish: Publish) -> bool:
+    return publish.topic == "votes" and len(publish.data) == SIGNED_VOTE_BYTES
 
 
 class SealForger:

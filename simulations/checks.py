@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chain.ed25519 import public_of
-from consensus.finality import Vote, decode_signed_vote, is_slashable
+from consensus.finality import SIGNED_VOTE_BYTES, Vote, decode_signed_vote, is_slashable
 from network.port import Publish
 from node.core.effects import Effect, Finalized
 from node.core.machine import Machine
@@ -62,10 +62,9 @@ class VoteWatch:
             Violation: two of them are evidence.
         """
         for effect in effects:
-            if isinstance(effect, Publish) and effect.topic == "votes":
+            if isinstance(effect, Publish) and effect.topic == "votes" and len(effect.data) == SIGNED_VOTE_BYTES:
                 signed = decode_signed_vote(effect.data)
-                if signed.key != self._get_key(world, name):  # another's vote, passed on with its conflict
-                    continue
+                assert signed.key == self._get_key(world, name), "what others signed is told as evidence"
                 earlier = self.votes.setdefault(signed.key, [])
                 for vote in earlier:
                     if is_slashable(vote, signed.vote):

@@ -23,7 +23,7 @@ from node.core.sealing import Sealing
 from node.core.vote_desk import VoteDesk
 from runtime.executive import Runtime
 from simulations.disk import Disk
-from simulations.voting import DiskVoteBook, SeedSigner
+from simulations.voting import DiskOffenceBook, DiskVoteBook, SeedSigner
 
 STATE_WINDOW_BLOCKS = 256
 
@@ -73,5 +73,6 @@ def make_honest_node(site: Site) -> Machine:
     importer.restore_side_blocks()
     desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
     signer = SeedSigner(() if site.vote_seed is None else (site.vote_seed,))
-    votes = VoteDesk(importer, signer=signer, book=DiskVoteBook(site.disk))
+    book, offences = DiskVoteBook(site.disk), DiskOffenceBook(site.disk)
+    votes = VoteDesk(importer, signer=signer, book=book, offences=offences)
     return Machine(importer, Mempool(PoolLimits()), desk, votes=votes, now_ms=site.now_ms)

@@ -1,11 +1,14 @@
-"""The vote keys of a simulated validator, and its vote book on the simulated disk."""
+"""The vote keys of a simulated validator, and its vote book and offences on the simulated disk."""
 
 from __future__ import annotations
 
 from chain.ed25519 import public_of, sign
-from consensus.finality import LastVote
-from node.core.voting import VoteBookUnusable
+from consensus.finality import Evidence, LastVote
+from node.core.offences import decode_evidence, encode_evidence
+from node.core.voting import OffenceBookUnusable, StoredOffences, VoteBookUnusable
 from simulations.disk import Disk, DiskFull
+
+OFFENCE_PREFIX = b"offence:"
 
 
 class SeedSigner:
@@ -49,3 +52,33 @@ class DiskVoteBook:
             self._disk.write_file(key, content)
         except DiskFull as full:
             raise VoteBookUnusable(str(full)) from full
+
+
+class DiskOffenceBook:
+    """Remembers offences on a disk that survives the node (`node.core.voting.OffenceBook`)."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def load_all(self) -> StoredOffences:
+        """Return all that is saved."""
+        files = self._disk.files.items()
+        return StoredOffences(
+            found=tuple(decode_evidence(content) for name, content in files if name.startswith(OFFENCE_PREFIX))
+        )
+
+    def save(self, evidence: Evidence) -> None:
+        """Keep an offence, synced.
+
+        Raises:
+            OffenceBookUnusable: the disk is full.
+            PowerCut: the process is gone; the medium holds the record or not.
+        """
+        try:
+            self._disk.write_file(OFFENCE_PREFIX + evidence.one.key, encode_evidence(evidence))
+        except DiskFull as full:
+            raise OffenceBookUnusable(str(full)) from full
+
+    def remove(self, key: bytes) -> None:
+        """Forget the offence of a key; not a write, so that a cut cannot fall on it."""
+        self._disk.files.pop(OFFENCE_PREFIX + key, None)

@@ -1,4 +1,4 @@
-"""Votes and evidence on their way into a block: the pool, the conflicts found in it, and the choice for a template.
+"""Votes and evidence on their way into a block: the pool, the conflicts found, and the choice for a template.
 
 Terms:
     news: a vote or evidence that fits the block after the head and that the present template lacks.
@@ -11,30 +11,20 @@ from __future__ import annotations
 
 import msgspec
 
-from chain.header import Header
 from consensus.ballot import Ballot, VoterSets, is_justifying, make_vote
-from consensus.finality import Evidence, SignedVote, Vote, encode_signed_vote
-from network.port import Publish
-from node.core.effects import Effect, Log
+from consensus.finality import Evidence, SignedVote, Vote
+from node.core.effects import Effect
 from node.core.importer import Importer
-from node.core.vote_pool import VotePool
-from node.core.voting import Enclosed
-from node.log_lines import say_conflict
+from node.core.offences import Offences
+from node.core.vote_pool import make_pool
+from node.core.vote_trail import VoteTrail
+from node.core.voting import Enclosed, OffenceBook
 from runtime.pallets.finality import find_next_ballot
 from runtime.queries import get_validator_sets
-from runtime.staking_state import KEY_OWNERS, LEDGERS
 from runtime.storage import Overlay
 
 REFRESH_MS = 500
-KEYS_A_VALIDATOR = 4
-EVIDENCE_CHOSEN_MAX = 8
-
-
-class _Offence(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence, and the height at which it was found."""
-
-    evidence: Evidence
-    found_height: int
+LINK_CHECKPOINTS = 2
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +44,12 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 class VoteBox:
     """What this node's next block carries beside extrinsics."""
 
-    def __init__(self, importer: Importer) -> None:
-        self.pool = VotePool(keys_max=KEYS_A_VALIDATOR * importer.params.staking.validators_max)
+    def __init__(self, importer: Importer, book: OffenceBook | None = None) -> None:
+        self.pool = make_pool(importer.params)
+        self.trail = VoteTrail(importer)
+        self.offences = Offences(importer, book)
         self._importer = importer
-        self._offences: dict[bytes, _Offence] = {}
+        self._step = importer.params.finality.checkpoint_blocks
         self._opening: Opening | None = None
         self._has_news = False
         self._is_urgent = False
@@ -70,40 +62,24 @@ class VoteBox:
         if self.is_includable(signed):
             self._has_news = True
             self._is_urgent = self._is_urgent or self._completes(signed)
-        if conflict is None or signed.key in self._offences:
-            return []
-        head = self._importer.head
-        self._offences[signed.key] = _Offence(evidence=conflict, found_height=head.number)
-        self._has_news = True
-        line = say_conflict(signed.key, conflict.one.vote.target.height, conflict.two.vote.target.height)
-        # SPEC VOT-08: Both votes of a conflict MUST be passed on, so that every author can bring the evidence.
-        both = (conflict.one, conflict.two)
-        told: list[Effect] = [Publish(topic="votes", data=encode_signed_vote(vote)) for vote in both]
-        return [Log(level="warn", target="finality", message=line), *told]
+        if conflict is None and self._is_trail_needed(signed):
+            other = self.trail.find_conflict(signed)
+            conflict = None if other is None else Evidence(one=other, two=signed)
+        return [] if conflict is None else self.add_offence(conflict)
+
+    def add_offence(self, evidence: Evidence) -> list[Effect]:
+        """Keep evidence that was checked, and tell everybody."""
+        is_known = evidence.one.key in self.offences
+        effects = self.offences.add(evidence)
+        self._has_news = self._has_news or (not is_known and evidence.one.key in self.offences)
+        return effects
 
     def choose(self) -> Enclosed:
         """Return the votes and the evidence for the block after the head."""
         wanted = self.get_opening().wanted
         found = () if wanted is None else self.pool.iterate_target(wanted.target.height, wanted.target.hash)
         votes = tuple(signed for signed in found if self.is_includable(signed))
-        self._forget_old(self._importer.head)
-        return Enclosed(votes=votes, evidence=self._choose_evidence())
-
-    def _choose_evidence(self) -> tuple[Evidence, ...]:
-        """Return the oldest evidence that still costs somebody something, one piece an account.
-
-        What the runtime would refuse must not take the room: whoever is slashed with one key and has violated with
-        another one would keep the evidence against others out of blocks until it is too old.
-        """
-        importer, chosen = self._importer, dict[bytes, Evidence]()
-        state, window = Overlay(importer.chain.state), importer.params.staking.evidence_blocks
-        for key, offence in self._offences.items():
-            owner, pair = KEY_OWNERS.find(state, key), (offence.evidence.one.vote, offence.evidence.two.vote)
-            is_old = max(vote.target.height for vote in pair) + window <= importer.head.number
-            if is_old or owner is None or owner.is_slashed or LEDGERS.find(state, owner.account) is None:
-                continue
-            chosen.setdefault(owner.account, offence.evidence)
-        return tuple(chosen.values())[:EVIDENCE_CHOSEN_MAX]
+        return Enclosed(votes=votes, evidence=self.offences.choose())
 
     def is_includable(self, signed: SignedVote) -> bool:
         """Return whether the block after the head may carry a vote whose signature was checked."""
@@ -144,8 +120,10 @@ class VoteBox:
         was = msgspec.structs.replace(ballot, voters=tuple(key for key in keys if key != signed.key))
         return is_justifying(ballot, sets) and not is_justifying(was, sets)
 
-    def _forget_old(self, head: Header) -> None:
-        window = self._importer.params.staking.evidence_blocks
-        old = [key for key, offence in self._offences.items() if offence.found_height + window < head.number]
-        for key in old:
-            del self._offences[key]
+    def _is_trail_needed(self, signed: SignedVote) -> bool:
+        """Say whether blocks of long ago may contradict a vote: one for a final height, or one with a long link."""
+        vote = signed.vote
+        if signed.key in self.offences:
+            return False
+        is_long = vote.target.height - vote.source.height > LINK_CHECKPOINTS * self._step
+        return is_long or vote.target.height <= self._importer.final.number

@@ -33,6 +33,7 @@ from node.core.voting import (
     Enclosed,
     MemoryVoteBook,
     NoKeys,
+    OffenceBook,
     VoteBook,
     VoteBookUnusable,
     VoteSigner,
@@ -57,19 +58,27 @@ class _OwnVote(msgspec.Struct, frozen=True, kw_only=True):
 class VoteDesk:
     """One node's voting."""
 
-    def __init__(self, importer: Importer, *, signer: VoteSigner | None = None, book: VoteBook | None = None) -> None:
-        """Begin without a memory but the book.
+    def __init__(
+        self,
+        importer: Importer,
+        *,
+        signer: VoteSigner | None = None,
+        book: VoteBook | None = None,
+        offences: OffenceBook | None = None,
+    ) -> None:
+        """Begin without a memory but the books.
 
         Args:
             signer: Vote keys; none if absent.
             book: Must outlive the process wherever `signer` has keys that others can see.
+            offences: Must outlive the process, or a crash can let an offender go.
         """
-        self.box = VoteBox(importer)
+        self.box = VoteBox(importer, offences)
         self.signer = signer if signer is not None else NoKeys()
         self._importer = importer
         self._keys = self.signer.keys()
         self._is_chain_read = False
-        self._gossip = VoteGossip(importer, self.box.pool, self._take)
+        self._gossip = VoteGossip(importer, self.box, self._take)
         self.book = book if book is not None else MemoryVoteBook()
         self._own: dict[bytes, _OwnVote] = {}
         self._head_done: bytes | None = None
@@ -88,7 +97,8 @@ class VoteDesk:
 
     def on_tick(self, now_ms: int) -> list[Effect]:
         """Do the duty on the present head, if not done yet, and repeat what no block has."""
-        return self._read_chain() + self._do_duty(now_ms) + self._repeat(now_ms)
+        effects = self._read_chain() + self._do_duty(now_ms) + self._repeat(now_ms)
+        return effects + self.box.offences.on_tick(now_ms)
 
     def choose(self) -> Enclosed:
         """Return what the block after the head may carry."""
@@ -115,8 +125,8 @@ class VoteDesk:
         return [Log(level="warn", target="finality", message=say_foreign_vote(key, seen.target_height))]
 
     def _read_chain(self) -> list[Effect]:
-        """Once: meet the own votes that the stored chain carries, should the record have been lost."""
-        if self._is_chain_read or not self._keys:
+        """Once: meet the last votes that the stored chain carries, own ones too, should their record have been lost."""
+        if self._is_chain_read:
             return []
         self._is_chain_read = True
         importer, effects = self._importer, list[Effect]()

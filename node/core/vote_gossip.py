@@ -2,6 +2,7 @@
 
 Terms:
     stale: for a checkpoint that is final already or below.
+    evidence: both votes of an offence in one message, told apart from a vote by its length.
     held: a vote for a block that this node does not know, by a key that it does not know as a voter's; the peer may be
         ahead of us. It is judged again when the block arrives.
 
@@ -17,12 +18,21 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chain.state_tree import StatePruned
-from consensus.finality import BadVote, SignedVote, check_signed_vote, decode_signed_vote, is_checkpoint
+from consensus.finality import (
+    BadEvidence,
+    BadVote,
+    Evidence,
+    SignedVote,
+    check_signed_vote,
+    decode_signed_vote,
+    is_checkpoint,
+)
 from network.port import GossipReceived, JudgeGossip, Peer, Punish
 from node.core.branch_states import SideStateMissing
 from node.core.effects import Effect
 from node.core.importer import Importer
-from node.core.vote_pool import VotePool
+from node.core.offences import EVIDENCE_BYTES, OffenceRefused, decode_evidence
+from node.core.vote_box import VoteBox
 from runtime.queries import get_validator_sets
 
 BAD_SIGNATURE_POINTS = 50
@@ -32,7 +42,7 @@ HELD_PEER_MAX = 64
 VOTERS_KEPT_MAX = 16
 HORIZON_CHECKPOINTS = 4
 
-Opinion: TypeAlias = Literal["accept", "ignore", "reject", "forged", "hold"]
+Opinion: TypeAlias = Literal["accept", "keep", "ignore", "reject", "forged", "hold"]
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,15 +56,16 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 class VoteGossip:
     """The verdicts on the topic `votes`."""
 
-    def __init__(self, importer: Importer, pool: VotePool, take: Callable[[SignedVote], list[Effect]]) -> None:
+    def __init__(self, importer: Importer, box: VoteBox, take: Callable[[SignedVote], list[Effect]]) -> None:
         """Begin with nothing held.
 
         Args:
-            pool: Says what is known, and what there is room for.
+            box: Says what is known, and what there is room for; gets all evidence that is accepted.
             take: Gets every vote that is accepted.
         """
         self._importer = importer
-        self._pool = pool
+        self._box = box
+        self._pool = box.pool
         self._take = take
         self._held: dict[bytes, Arrival] = {}
         self._voters: dict[bytes, frozenset[bytes]] = {}
@@ -63,12 +74,26 @@ class VoteGossip:
         """Judge a message; without a verdict among the effects it waits for its target."""
         # SPEC VOT-05: A gossiped vote MUST be rejected that is malformed, of another chain, badly signed, or by a key
         # that may not vote, for its target or as VOT-11 has it.
+        if len(event.data) == EVIDENCE_BYTES:
+            return self._on_evidence(event)
         try:
             signed = decode_signed_vote(event.data)
         except BadVote as error:
             rejection = JudgeGossip(message_id=event.message_id, verdict="reject")
             return [rejection, Punish(peer=event.peer, points=GARBAGE_POINTS, reason=f"sent what is no vote: {error}")]
         return self._act(Arrival(peer=event.peer, message_id=event.message_id, signed=signed))
+
+    def _on_evidence(self, event: GossipReceived) -> list[Effect]:
+        try:
+            evidence = decode_evidence(event.data)
+            self._box.offences.check(evidence)
+        except OffenceRefused:
+            return [JudgeGossip(message_id=event.message_id, verdict="ignore")]
+        except (BadEvidence, BadVote) as error:
+            rejection = JudgeGossip(message_id=event.message_id, verdict="reject")
+            reason = f"sent what is no evidence: {error}"
+            return [rejection, Punish(peer=event.peer, points=BAD_SIGNATURE_POINTS, reason=reason)]
+        return [JudgeGossip(message_id=event.message_id, verdict="accept"), *self._box.add_offence(evidence)]
 
     def on_block(self, block_hash: bytes) -> list[Effect]:
         """Judge the votes again that waited for a block."""
@@ -85,6 +110,8 @@ class VoteGossip:
                 return self._hold(arrival)
             case "accept":
                 return [JudgeGossip(message_id=arrival.message_id, verdict="accept"), *self._take(arrival.signed)]
+            case "keep":
+                return [JudgeGossip(message_id=arrival.message_id, verdict="ignore"), *self._take(arrival.signed)]
             case "forged":
                 rejection = JudgeGossip(message_id=arrival.message_id, verdict="reject")
                 reason = "sent a vote with a wrong signature"
@@ -105,7 +132,7 @@ class VoteGossip:
         if target.height > horizon or self._pool.has(signed.key, vote):
             return "ignore"
         if target.height <= self._importer.final.number:
-            return self._judge_signature(signed) if self._pool.contradicts(signed) else "ignore"
+            return self._judge_stale(signed)
         if known and blocks.get(target.hash).number != target.height:
             return self._judge_stranger(signed)
         voters = self._find_voters(target.hash if known else self._importer.head.hash)
@@ -116,6 +143,19 @@ class VoteGossip:
             # the block arrives.
             return self._judge_stranger(signed) if known else "hold"
         return self._judge_signature(signed)
+
+    def _judge_stale(self, signed: SignedVote) -> Opinion:
+        """Judge a vote that no block can take any more: it may still be half of an offence."""
+        key, offences = signed.key, self._box.offences
+        standing = offences.find_standing(Evidence(one=signed, two=signed))
+        if key in offences or standing not in ("open", "nothing left"):
+            return "ignore"
+        opinion = self._judge_signature(signed)
+        # SPEC VOT-15: A stale vote of a known key MUST be compared with the votes that the node has seen and with those
+        # in its chain, and kept for a later comparison.
+        if opinion != "accept" or self._pool.find_conflict(signed) or self._box.trail.find_conflict(signed):
+            return opinion
+        return "keep"
 
     def _judge_stranger(self, signed: SignedVote) -> Opinion:
         """Judge a vote that cannot count for its target, which nodes that lack the target cannot see."""

@@ -3,6 +3,7 @@
 Terms:
     vote key: an ed25519 key of a validator, for votes only.
     vote book: what this node signed last with each key, on a medium that a crash does not take back.
+    offence: evidence against a key. offence book: the offences that are not yet settled, on such a medium.
     enclosed: votes and evidence that a block carries.
 
 Source: docs/spec/voting.md.
@@ -24,6 +25,12 @@ class VoteBookUnusable(Exception):
     """A record of the last vote that cannot be read or written: nothing may be signed with its key."""
 
     rule: ClassVar[str] = "VOT-02"
+
+
+class OffenceBookUnusable(Exception):
+    """Offences that cannot be read or written: they are only in memory, and a restart may lose them."""
+
+    rule: ClassVar[str] = "VOT-14"
 
 
 class VoteSigner(Protocol):
@@ -54,6 +61,42 @@ class VoteBook(Protocol):
 
         Raises:
             VoteBookUnusable: it could not be written; the medium holds the old record or the new one.
+        """
+        ...
+
+
+class StoredOffences(msgspec.Struct, frozen=True, kw_only=True):
+    """What an offence book holds.
+
+    Attributes:
+        found: Evidence as it was saved; its signatures are not checked.
+        troubles: A sentence for each record that cannot be read; it stays as it is.
+    """
+
+    found: tuple[Evidence, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+class OffenceBook(Protocol):
+    """Remembers offences, one a key."""
+
+    def load_all(self) -> StoredOffences:
+        """Return all that is saved; a damaged record hides none of the others."""
+        ...
+
+    def save(self, evidence: Evidence) -> None:
+        """Keep an offence; it is on the medium when this returns.
+
+        Raises:
+            OffenceBookUnusable: it could not be written.
+        """
+        ...
+
+    def remove(self, key: bytes) -> None:
+        """Forget the offence of a key, if there is one.
+
+        Raises:
+            OffenceBookUnusable: it could not be removed.
         """
         ...
 
@@ -90,6 +133,25 @@ class MemoryVoteBook:
     def save_last(self, key: bytes, last: LastVote) -> None:
         """Replace the record."""
         self._last[key] = last
+
+
+class MemoryOffenceBook:
+    """A book that lives as long as the object: for tests and simulations."""
+
+    def __init__(self) -> None:
+        self._offences: dict[bytes, Evidence] = {}
+
+    def load_all(self) -> StoredOffences:
+        """Return all that is saved."""
+        return StoredOffences(found=tuple(self._offences.values()))
+
+    def save(self, evidence: Evidence) -> None:
+        """Keep an offence."""
+        self._offences[evidence.one.key] = evidence
+
+    def remove(self, key: bytes) -> None:
+        """Forget the offence of a key."""
+        self._offences.pop(key, None)
 
 
 def list_included_votes(extrinsics: tuple[bytes, ...]) -> list[SignedVote]:

@@ -10,6 +10,7 @@ from chain.params import Params
 from chain.store import MemoryStore
 from consensus.finality import (
     Checkpoint,
+    Evidence,
     SignedVote,
     Vote,
     compute_vote_message,
@@ -19,7 +20,8 @@ from consensus.finality import (
 from network.port import GossipReceived, JudgeGossip, Publish, Verdict
 from node.core.effects import Effect
 from node.core.events import Event
-from node.core.voting import VoteBook, VoteSigner
+from node.core.offences import EVIDENCE_BYTES, decode_evidence
+from node.core.voting import OffenceBook, VoteBook, VoteSigner
 from node.vote_keys import HeldKeys
 from tests.node.world import Keys, World, find, make_keys, make_tiny_spec, make_vote_keys
 
@@ -34,6 +36,7 @@ def make_voter(
     store: MemoryStore | None = None,
     signer: VoteSigner | None = None,
     book: VoteBook | None = None,
+    offences: OffenceBook | None = None,
     validators: Sequence[str] = VALIDATORS,
 ) -> World:
     """Return a node on the chain of four validators that votes with the keys of these."""
@@ -44,6 +47,7 @@ def make_voter(
         store=store,
         signer=signer or held,
         book=book,
+        offences=offences,
     )
 
 
@@ -66,8 +70,21 @@ def make_vote(world: World, target: Block | Checkpoint, *, source: Checkpoint | 
 
 
 def list_published(effects: Iterable[Effect]) -> list[SignedVote]:
-    """Return the votes that the node sends."""
-    return [decode_signed_vote(item.data) for item in find(effects, Publish) if item.topic == "votes"]
+    """Return the votes that the node sends, those of evidence too."""
+    found: list[SignedVote] = []
+    for item in find(effects, Publish):
+        if item.topic == "votes" and len(item.data) == EVIDENCE_BYTES:
+            evidence = decode_evidence(item.data)
+            found += [evidence.one, evidence.two]
+        elif item.topic == "votes":
+            found.append(decode_signed_vote(item.data))
+    return found
+
+
+def list_evidence(effects: Iterable[Effect]) -> list[Evidence]:
+    """Return the evidence that the node sends."""
+    found = (item.data for item in find(effects, Publish) if item.topic == "votes")
+    return [decode_evidence(data) for data in found if len(data) == EVIDENCE_BYTES]
 
 
 def tell(

@@ -36,7 +36,7 @@ from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
 from node.core.vote_desk import VoteDesk
-from node.core.voting import VoteBook, VoteSigner
+from node.core.voting import OffenceBook, VoteBook, VoteSigner
 from runtime.executive import Runtime
 from runtime.pallets.balances import transfer_keep_alive
 from runtime.runtime import encode_call
@@ -92,6 +92,7 @@ class World:
         spec: ChainSpec | None = None,
         signer: VoteSigner | None = None,
         book: VoteBook | None = None,
+        offences: OffenceBook | None = None,
     ) -> None:
         spec = spec or make_tiny_spec(params)
         self.params = spec.params
@@ -109,7 +110,7 @@ class World:
         desk = MiningDesk(
             Author(self.runtime, spec.params), spec.params, account=author, sealing=sealing or Sealing(mode="pow")
         )
-        votes = VoteDesk(self.importer, signer=signer, book=book)
+        votes = VoteDesk(self.importer, signer=signer, book=book, offences=offences)
         self.machine = Machine(self.importer, Mempool(PoolLimits()), desk, now_ms=self.now_ms, votes=votes)
         self.dispatch: Callable[[Event], list[Effect]] = lambda event: self.machine.handle(event, self.now_ms)
 
