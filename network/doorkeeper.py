@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from network.address_book import name_group
 from network.bans import BanBook
+from network.eviction import Guest, find_leaver
+from network.libp2p.connection import Connection
 from network.libp2p.host import Host
 from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.node_key import PeerId
 from network.libp2p.protocol_error import RemoteProtocolError
-from network.peer_session import PeerMeter
+from network.peer_session import PeerMeter, Use
 from network.penalties import EXCESS, get_fault_points
 from network.port import Topic
 from network.settings import ServiceLimits
 
+RESERVED = "reserved"  # the group of reserved newcomers, of which nobody stands
 LOG = structlog.get_logger("network")
 
 
@@ -29,6 +34,7 @@ class Doorkeeper:
 
     def __init__(self, host: Host, limits: ServiceLimits, bans: BanBook, wall_ms: Callable[[], int]) -> None:
         """Watches from now on."""
+        self._secret = secrets.token_bytes(32)
         self._host = host
         self._limits = limits
         self._wall_ms = wall_ms
@@ -42,6 +48,18 @@ class Doorkeeper:
     def admits(self, remote: Multiaddr | None) -> bool:
         """May a connection from this place begin its handshake?"""
         return not self.bans.is_place_banned(remote, self._wall_ms())
+
+    def find_leaver(self, newcomer: Connection, standing: Sequence[Connection]) -> Connection | None:
+        """All inbound places are taken; whose does the newcomer get? None refuses it."""
+        if newcomer.peer_id not in self.trusted and self.bans.is_banned(newcomer.peer_id, self._wall_ms()):
+            return None
+        guests = {one.peer_id: one for one in standing if one.peer_id not in self.trusted}
+        group = RESERVED if newcomer.peer_id in self.trusted else _name_group(newcomer)
+        leaver = find_leaver([self._describe(one) for one in guests.values()], group, self._secret)
+        if leaver is None:
+            return None
+        LOG.debug("a newcomer gets a place", newcomer=newcomer.peer_id, leaver=leaver.peer)
+        return guests[leaver.peer]
 
     def on_stream(self, peer: PeerId) -> bool:
         """A peer opens a stream."""
@@ -103,6 +121,12 @@ class Doorkeeper:
             return False
         return self._charge(peer, meter.exchanges.take(1, self._host.clock()), "asks for addresses too often")
 
+    def note_use(self, peer: PeerId, use: Use) -> None:
+        """A peer was the first to bring something valid."""
+        meter = self._meters.get(peer)
+        if meter is not None:
+            meter.used_ms[use] = self._host.clock()
+
     def punish(self, peer: PeerId, points: int, reason: str) -> None:
         """Add to a peer's score, and part from it when it is banned."""
         connection = self._host.get_connection(peer)
@@ -114,7 +138,22 @@ class Doorkeeper:
             LOG.info("banned a peer", peer=peer, reason=reason)
             self._host.disconnect(peer)
 
+    def _describe(self, connection: Connection) -> Guest:
+        meter = self._meters.get(connection.peer_id)
+        return Guest(
+            peer=connection.peer_id,
+            group=_name_group(connection),
+            since_ms=self._host.clock() if meter is None else meter.since_ms,
+            ping_ms=connection.round_trip_ms,
+            header_ms=None if meter is None else meter.used_ms.get("header"),
+            news_ms=None if meter is None else meter.used_ms.get("news"),
+        )
+
     def _charge(self, peer: PeerId, lacking: float, reason: str) -> bool:
         if lacking > 0:
             self.punish(peer, max(EXCESS, int(lacking)), reason)
         return lacking == 0
+
+
+def _name_group(connection: Connection) -> str:
+    return "unknown" if connection.remote is None else name_group(connection.remote)

@@ -6,6 +6,7 @@ Lives exactly as long as the peer's connection stands.
 from __future__ import annotations
 
 import asyncio
+from typing import Literal, TypeAlias
 
 from network.libp2p.connection import Connection
 from network.libp2p.host import Host
@@ -17,6 +18,8 @@ from network.notice_lane import NoticeLane
 from network.port import Topic
 from network.rates import TokenBucket
 from network.settings import ServiceLimits
+
+Use: TypeAlias = Literal["header", "news"]
 
 
 class PeerSession:
@@ -89,11 +92,18 @@ class PeerSession:
 
 
 class PeerMeter:
-    """The buckets of one peer."""
+    """The buckets of one peer, and when it was last of use.
+
+    Attributes:
+        since_ms: When it came.
+        used_ms: When it last was the first to bring something valid, by kind.
+    """
 
     def __init__(self, limits: ServiceLimits, now_ms: int) -> None:
         """All full."""
         rates = limits.rates
+        self.since_ms = now_ms
+        self.used_ms: dict[Use, int] = {}
         self.messages = TokenBucket(rates.messages, now_ms)
         self.bytes = TokenBucket(rates.bytes, now_ms)
         self.inventory = TokenBucket(rates.inventory, now_ms)

@@ -107,6 +107,8 @@ class RequestDesk:
             self._fail(command.peer, command.request_id, failure)
             return
         self.counts.out_success += 1
+        if isinstance(answer, Extrinsics) and answer.extrinsics:
+            self._door.note_use(session.peer, "news")
         self._inbox.put(AnswerReceived(peer=command.peer, request_id=command.request_id, answer=answer))
 
     async def _exchange(self, session: PeerSession, request: Request) -> Answer | None:

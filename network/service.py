@@ -188,13 +188,18 @@ class NetworkService:
             case Publish(topic=topic, data=data):
                 self.host.publish(self._protocols.topics[topic], data)
             case JudgeGossip(message_id=message_id, verdict=verdict):
-                self.host.gossip.report(MessageId(message_id), Verdict(verdict))
+                self._judge(MessageId(message_id), Verdict(verdict))
             case Punish(peer=peer, points=points, reason=reason):
                 self.door.punish(PeerId(peer), points, reason)
             case Disconnect(peer=peer, reason=reason):
                 self._part(PeerId(peer), reason)
             case _:
                 assert_never(command)
+
+    def _judge(self, message_id: MessageId, verdict: Verdict) -> None:
+        judged = self.host.gossip.report(message_id, verdict)
+        if judged is not None and verdict is Verdict.ACCEPT:
+            self.door.note_use(judged.source, "header" if self._topics[judged.topic] == "headers" else "news")
 
     def _send_notice(self, peer: PeerId, notice: Notice) -> None:
         session = self.sessions.get(peer)

@@ -247,6 +247,11 @@ class Connection(asyncio.Protocol):
         """How many streams are open."""
         return 0 if self._session is None else self._session.stream_count
 
+    @property
+    def round_trip_ms(self) -> int | None:
+        """The shortest ping so far."""
+        return None if self._session is None else self._session.round_trip_ms or None
+
     def close(self) -> None:
         """Say goodbye and close behind what is already written."""
         if self._transport is None or self.is_closed:

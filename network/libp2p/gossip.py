@@ -156,11 +156,13 @@ class Gossip:
         """
         self._apply(self.router.publish(topic, data, self._host.clock()))
 
-    def report(self, message_id: MessageId, verdict: Verdict) -> None:
-        """Give the verdict that the validator owed."""
+    def report(self, message_id: MessageId, verdict: Verdict) -> Received | None:
+        """Give the verdict that the validator owed; return the message, None if it was not awaited."""
         message = self._undecided.pop(message_id, None)
-        if message is not None:
-            self._judge(message, verdict)
+        if message is None:
+            return None
+        self._judge(message, verdict)
+        return message
 
     async def beat_for_ever(self) -> None:
         """Run the router's heartbeat."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from network.libp2p.connection import Connection
 from network.libp2p.multiaddr import Multiaddr
 from network.libp2p.node_key import PeerId
 from network.libp2p.protocol_error import RemoteProtocolError
@@ -14,6 +16,9 @@ class PeerGuard(Protocol):
 
     def admits(self, remote: Multiaddr | None) -> bool:
         """May a connection from this place begin its handshake?"""
+
+    def find_leaver(self, newcomer: Connection, standing: Sequence[Connection]) -> Connection | None:
+        """All inbound places are taken; whose does the newcomer get? None refuses it."""
 
     def on_stream(self, peer: PeerId) -> bool:
         """A peer opens a stream; False resets it."""
@@ -31,6 +36,10 @@ class OpenGuard:
     def admits(self, remote: Multiaddr | None) -> bool:
         """May a connection from this place begin its handshake?"""
         return True
+
+    def find_leaver(self, newcomer: Connection, standing: Sequence[Connection]) -> Connection | None:
+        """All inbound places are taken; whose does the newcomer get? None refuses it."""
+        return None
 
     def on_stream(self, peer: PeerId) -> bool:
         """A peer opens a stream; False resets it."""

@@ -91,7 +91,7 @@ class Host:
         self._transport = transport or TcpTransport()
         self._identity = make_noise_identity(key, X25519PrivateKey.generate())
         self._admission = Admission(self.config.connections)
-        self._reception = Reception(self._admission, self.config.handshake_s)
+        self._reception = Reception(self._admission, handshake_s=self.config.handshake_s, visit_s=self.config.visit_s)
         self._backlog_bytes = 0
         self._handlers: dict[str, Handler] = {}
         self._watchers: list[Watcher] = []
@@ -280,8 +280,8 @@ class Host:
 
     def on_secured(self, connection: Connection) -> None:
         """Keep one connection a peer."""
-        has_room = connection.is_outbound or self._reception.on_secured(connection)
-        if not has_room or connection.peer_id == self.peer_id:
+        is_own = connection.peer_id == self.peer_id
+        if is_own or not (connection.is_outbound or self._is_received(connection)):
             connection.close()
             return
         is_new = self.peers.get(connection.peer_id) is None
@@ -290,6 +290,9 @@ class Host:
             loser.close()
         if is_new:
             self._tell(connection.peer_id, is_connected=True)
+
+    def _is_received(self, connection: Connection) -> bool:
+        return self._reception.on_secured(connection, self.guard.find_leaver, self.clock())
 
     def on_stream(self, connection: Connection, stream: Stream) -> None:
         """Serve a stream that the peer opened."""

@@ -32,6 +32,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         half_open_max: Inbound handshakes at a time.
         inbound_max: Inbound connections.
+        visitors_max: Inbound connections beyond those, for seconds; at most as many as inbound ones.
         outbound_max: Outbound connections.
         per_host_max: Inbound connections from one IP address.
         per_subnet_max: Inbound connections from one subnet.
@@ -40,6 +41,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     half_open_max: int = 64
     inbound_max: int = 40
+    visitors_max: int = 8
     outbound_max: int = 16
     per_host_max: int = 4
     per_subnet_max: int = 16
@@ -55,6 +57,7 @@ class Admission:
         self._places: Counter[str] = Counter()
         self.half_open = 0
         self.inbound = 0
+        self.visitors = 0
         self.outbound = 0
 
     def has_room_for_half_open(self) -> bool:
@@ -77,10 +80,18 @@ class Admission:
         self.half_open += 1
         return True
 
-    def on_secured(self) -> bool:
-        """Count an inbound handshake as over; False when the connection has no place."""
+    def on_secured(self) -> None:
+        """Count an inbound handshake as over."""
         self.half_open -= 1
-        return self.inbound - self.half_open <= self._limits.inbound_max
+
+    @property
+    def is_overfull(self) -> bool:
+        """Are there more inbound connections, handshake over and no visitors, than may be?"""
+        return self.inbound - self.half_open - self.visitors > self._limits.inbound_max
+
+    def has_room_for_visitor(self) -> bool:
+        """May one more inbound connection stay for a while?"""
+        return self.visitors < min(self._limits.visitors_max, self._limits.inbound_max)
 
     def on_inbound_lost(self, remote: Multiaddr | None, *, was_secured: bool) -> None:
         """Forget an inbound connection that was admitted."""

@@ -36,16 +36,16 @@ def test_net_16_private_addresses_are_counted_only_when_asked() -> None:
 def test_net_16_half_open_connections_are_bounded_apart() -> None:
     admission = Admission(ConnectionLimits(half_open_max=2))
     assert [admission.admits_inbound(None) for _ in range(3)] == [True, True, False]
-    assert admission.on_secured()
+    admission.on_secured()
     assert admission.admits_inbound(None)
 
 
 def test_net_16_secured_connections_are_bounded() -> None:
     admission = Admission(ConnectionLimits(inbound_max=1))
-    assert admission.admits_inbound(None)
-    assert admission.on_secured()
-    assert admission.admits_inbound(None)
-    assert not admission.on_secured()
+    for is_overfull in (False, True):
+        assert admission.admits_inbound(None)
+        admission.on_secured()
+        assert admission.is_overfull == is_overfull
 
 
 def test_net_16_outbound_connections_are_bounded() -> None:
