@@ -62,6 +62,8 @@ class NodeService:
         finality = FinalityService(driver)
         self.get_finality_status = finality.get_finality_status
         self.prove_finality = finality.prove_finality
+        self.list_offences = finality.list_offences
+        self.report_offence = finality.report_offence
 
         self.get_system_info = system.get_system_info
         self.get_sync_state = system.get_sync_state

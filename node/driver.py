@@ -32,6 +32,7 @@ from node.core.effects import (
     ExtrinsicsMoved,
     Finalized,
     Log,
+    ReportRefused,
     StartMining,
     StopMining,
 )
@@ -248,6 +249,8 @@ class Driver:
                 metrics.count_import("bad_block")
             case BlockPostponed():
                 metrics.count_import("unknown_parent")
+            case ReportRefused():
+                pass
             case BestChanged():
                 self._on_best_changed(effect)
             case Finalized():

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chain.header import Header
 from chain.params import Params
 from chain.ss58 import encode_address
 from chain.state_view import StateView
 from consensus.ballot import Ballot, Voters, VoterSets, compute_stake
-from consensus.finality import Checkpoint
+from consensus.finality import BadVote, Checkpoint, Evidence, decode_signed_vote, encode_signed_vote
+from node.core.effects import ReportRefused
+from node.core.events import OffenceReported
 from node.core.importer import Importer
+from node.core.offences import Offence
 from node.core.vote_desk import VoteDesk
 from node.core.voting import VoteBookUnusable
 from node.driver import Driver
 from node.finality_proof import list_page
 from node.state_access import get_plain_state
 from rpc.api import Json
-from rpc.errors import UNKNOWN_BLOCK, RpcError
+from rpc.errors import OFFENCE_REFUSED, UNKNOWN_BLOCK, RpcError, invalid_params
 from runtime.pallets.finality import find_next_ballot
 from runtime.queries import get_finality, get_validator_sets
 from runtime.storage import Overlay
@@ -70,6 +73,26 @@ class FinalityService:
             "steps": [f"0x{raw.hex()}" for raw in steps],
         }
 
+    def list_offences(self) -> Sequence[Mapping[str, Json]]:
+        """Return the evidence that this node keeps, until its punishment is final or it is too old."""
+        params = self._importer.params
+        return [_describe_offence(row, params) for row in self._driver.machine.votes.box.offences.list_known()]
+
+    async def report_offence(self, one: bytes, two: bytes) -> bytes:
+        """Take in two signed votes of one key that contradict each other, and return the key.
+
+        Raises:
+            RpcError: they are no votes, prove nothing, or cost nobody anything on this chain.
+        """
+        try:
+            evidence = Evidence(one=decode_signed_vote(one), two=decode_signed_vote(two))
+        except BadVote as error:
+            raise invalid_params(str(error)) from error
+        for effect in await self._driver.take(OffenceReported(evidence=evidence)):
+            if isinstance(effect, ReportRefused):
+                raise RpcError(OFFENCE_REFUSED, "Offence refused", str(effect.error)) from effect.error
+        return evidence.one.key
+
 
 def describe_finality(view: StateView, header: Header, params: Params) -> dict[str, Json]:
     """Return what a block's state says of finality; the ballot is that of the block after it."""
@@ -103,6 +126,24 @@ def describe_keys(votes: VoteDesk) -> list[dict[str, Json]]:
             row["lastTarget"] = None if last is None else last.target_height
         rows.append(row)
     return rows
+
+
+def _describe_offence(offence: Offence, params: Params) -> dict[str, Json]:
+    evidence, account = offence.evidence, offence.account
+    return {
+        "key": f"0x{evidence.one.key.hex()}",
+        "account": None if account is None else encode_address(account, params.ss58_prefix),
+        "standing": offence.standing,
+        "stored": offence.is_stored,
+        "votes": [
+            {
+                "source": _describe_checkpoint(signed.vote.source),
+                "target": _describe_checkpoint(signed.vote.target),
+                "signed": f"0x{encode_signed_vote(signed).hex()}",
+            }
+            for signed in (evidence.one, evidence.two)
+        ],
+    }
 
 
 def _name_sets(sets: VoterSets) -> tuple[tuple[str, Voters], ...]:

@@ -23,6 +23,7 @@ from node.synced_file import write_synced
 
 FILES_MAX = 1_024
 FILE_BYTES_MAX = 4_096
+TROUBLES_MAX = 16
 _DOMAIN = b"matchstrike offence"
 _GENESIS_DIGITS = 16
 
@@ -60,9 +61,12 @@ class FileOffenceBook:
                 found.append(self._read(path))
             except OffenceBookUnusable as error:
                 troubles.append(str(error))
+        told = troubles[:TROUBLES_MAX]
+        if len(troubles) > TROUBLES_MAX:
+            told.append(f"{len(troubles) - TROUBLES_MAX} more files in {self._folder} are damaged")
         if len(paths) > FILES_MAX:
-            troubles.append(f"{self._folder} holds {len(paths)} offences; no more than {FILES_MAX} are read")
-        return StoredOffences(found=tuple(found), troubles=tuple(troubles))
+            told.append(f"{self._folder} holds {len(paths)} offences; no more than {FILES_MAX} are read")
+        return StoredOffences(found=tuple(found), troubles=tuple(told))
 
     def save(self, evidence: Evidence) -> None:
         """Replace the file of a key; its bytes and its name are on the medium when this returns.

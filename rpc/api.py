@@ -232,6 +232,14 @@ class FinalityApi(Protocol):
         """Return a page of the proof of what is final, from a checkpoint or from block 0 on."""
         ...
 
+    def list_offences(self) -> Sequence[Mapping[str, Json]]:
+        """Return the evidence that this node keeps, until its punishment is final or it is too old."""
+        ...
+
+    async def report_offence(self, one: bytes, two: bytes) -> bytes:
+        """Take in two signed votes of one key that contradict each other, and return the key."""
+        ...
+
 
 class SystemApi(Protocol):
     """The node itself."""

@@ -12,6 +12,7 @@ from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.keyring import resolve_account, unlock_account
 from matchstrike.commands.session import emit, run
 from matchstrike.commands.spending import Plan
+from matchstrike.commands.stake_offence import offences, report_offence
 from matchstrike.commands.stake_plan import (
     add_advice,
     describe_joining,
@@ -134,6 +135,8 @@ stake.add_command(status)
 stake.add_command(validators)
 stake.add_command(finality)
 stake.add_command(verify)
+stake.add_command(report_offence)
+stake.add_command(offences)
 
 
 def _send(make: MakePlan, *, dry_run: bool, options: dict[str, object]) -> None:

@@ -114,7 +114,9 @@ class BodyFetch:
         state = self._table.get(peer)
         if fate == "imported" and state is not None:
             state.reward()
-        elif fate == "invalid":
+        elif fate in ("invalid", "below final"):
+            self._outbox.add(self._intake.read_votes(extrinsics, peer, now_ms))
+        if fate == "invalid":
             self._outbox.punish(peer, 100, f"block {want.header.number} is invalid")
 
     def _ask_next(self, want: Want, now_ms: int) -> None:

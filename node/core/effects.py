@@ -79,6 +79,12 @@ class BlockPostponed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class ReportRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """An offence that was reported here is none, or none that this node does not have."""
+
+    error: Exception
+
+
 class BestChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Another block is the best.
 
@@ -120,6 +126,7 @@ Effect: TypeAlias = (
     | BlockImported
     | BlockRefused
     | BlockPostponed
+    | ReportRefused
     | BestChanged
     | Finalized
     | StartMining

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from consensus.digest import WorkSeal
+from consensus.finality import Evidence
 from network.port import NetworkEvent
 
 Origin: TypeAlias = Literal["own", "network", "file", "rpc"]
@@ -50,6 +51,12 @@ class BestShotFound(msgspec.Struct, frozen=True, kw_only=True):
     bits: bytes
 
 
+class OffenceReported(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody on this machine brings two votes that one key must not have signed both."""
+
+    evidence: Evidence
+
+
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Time passed."""
 
@@ -59,5 +66,13 @@ class SyncStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    BlockReceived | ExtrinsicReceived | ExtrinsicsRemoved | TicketFound | BestShotFound | Tick | SyncStep | NetworkEvent
+    BlockReceived
+    | ExtrinsicReceived
+    | ExtrinsicsRemoved
+    | TicketFound
+    | BestShotFound
+    | OffenceReported
+    | Tick
+    | SyncStep
+    | NetworkEvent
 )

@@ -257,6 +257,7 @@ class HeaderSync:
                 if state is not None:
                     state.reward()
         elif fate != "known":
+            self._outbox.add(self._intake.read_votes(body.extrinsics, body.peer, now_ms))
             self._on_bad_block(row, first, fate, body.peer, now_ms)
         return first.gas + BLOCK_GAS + EXTRINSIC_GAS * len(body.extrinsics)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from chain.scale import CodecError
 from consensus.errors import InvalidBlock
+from network.port import Peer
 from node.core.effects import BlockImported, BlockPostponed, BlockRefused, Effect
 from node.core.events import Origin
 from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid
@@ -22,10 +23,12 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         take_block: For the bytes of a block, where they come from, and the time.
         take_extrinsic: For the bytes of an extrinsic and the time.
+        read_votes: For the body of a block that was refused, who brought it, and the time.
     """
 
     take_block: Callable[[bytes, Origin, int], list[Effect]]
     take_extrinsic: Callable[[bytes, int], list[Effect]]
+    read_votes: Callable[[tuple[bytes, ...], Peer, int], list[Effect]]
 
 
 def get_fate(effects: Iterable[Effect], block_hash: bytes) -> Fate:

@@ -10,14 +10,15 @@ Invariants: the template, if there is one, stands on the head; effects that tell
 from __future__ import annotations
 
 from functools import partial
+from itertools import takewhile
 from typing import Literal
 
 from chain.block import decode_block, encode_block
 from chain.block_tree import TreePath
-from chain.extrinsic import decode_extrinsic
+from chain.extrinsic import decode_extrinsic, is_bare
 from chain.scale import CodecError
 from consensus.errors import InvalidBlock, TooFarAhead
-from network.port import GossipReceived
+from network.port import GossipReceived, Peer
 from node.core.author import Ground, Template
 from node.core.effects import (
     BestChanged,
@@ -39,6 +40,7 @@ from node.core.events import (
     Event,
     ExtrinsicReceived,
     ExtrinsicsRemoved,
+    OffenceReported,
     Origin,
     Tick,
     TicketFound,
@@ -56,6 +58,8 @@ from node.core.waiting_blocks import WaitingBlock, WaitingBlocks
 from node.log_lines import say_imported, say_mined, say_prepared, say_reorg
 from rpc.api import ExtrinsicStatus
 from runtime.executive import AuthorSolution
+
+REFUSED_VOTE_GAS = 6_000_000  # about what two signatures cost
 
 
 class Machine:
@@ -76,7 +80,9 @@ class Machine:
         self.gate = PoolGate(pool, importer.runtime)
         self.waiting = WaitingBlocks()
         self.votes = votes if votes is not None else VoteDesk(importer)
-        intake = Intake(take_block=self._on_block, take_extrinsic=self._on_extrinsic)
+        intake = Intake(
+            take_block=self._on_block, take_extrinsic=self._on_extrinsic, read_votes=self._read_refused_votes
+        )
         self.peers = PeerDesk(importer, pool, intake, now_ms=now_ms, is_authority=desk.account is not None)
         self.head_since_ms = now_ms
         self._is_mining = False
@@ -107,6 +113,8 @@ class Machine:
                 effects = self._on_ticket(event, now_ms)
             case BestShotFound():
                 effects = self._on_best_shot(event)
+            case OffenceReported():
+                effects = self.votes.on_report(event.evidence)
             case Tick():
                 effects = self._on_tick(now_ms)
             case GossipReceived() if event.topic == "votes":
@@ -162,6 +170,14 @@ class Machine:
             level: Literal["debug", "warn"] = "debug" if isinstance(error, BlockKnown) else "warn"
             return [Log(level=level, target="sync", message=line), BlockRefused(error=error, origin=origin)], None
         return self._tell_import(done, data, origin, now_ms), done.block.hash
+
+    def _read_refused_votes(self, extrinsics: tuple[bytes, ...], peer: Peer, now_ms: int) -> list[Effect]:
+        """Read the votes of a block that a peer brought in vain, if that peer may still cost so much gas."""
+        state = self.peers.table.get(peer)
+        gas = REFUSED_VOTE_GAS * len(list(takewhile(is_bare, extrinsics)))
+        if state is None or not self.peers.budget.spend(state, gas, now_ms):
+            return []
+        return self.votes.on_refused(extrinsics)
 
     def _postpone(self, data: bytes, origin: Origin, reason: ParentMissing | TooFarAhead) -> Effect:
         params = self.importer.params

@@ -32,6 +32,13 @@ REPEAT_MS = 60_000
 EVIDENCE_BYTES = 400
 
 Standing: TypeAlias = Literal["open", "punished", "nothing left", "unknown key", "too old"]
+REASONS: dict[Standing, str] = {
+    "open": "it can",
+    "punished": "it was slashed before",
+    "nothing left": "its account has nothing bonded any more",
+    "unknown key": "the chain does not know it",
+    "too old": "the later vote is too old",
+}
 _EVIDENCE = codec_of(Evidence)
 
 
@@ -122,15 +129,16 @@ class Offences:
             OffenceRefused: it is known, punished, too old, or of a key that the chain does not know.
         """
         # SPEC VOT-16: Evidence MUST be rejected that is malformed, of another chain, badly signed or proves nothing,
-        # and ignored, without blame, that is known, too old, of a slashed key or of one that the chain does not know.
+        # and ignored, without blame, that is known, too old, or of a key that is slashed, unknown, or of an account
+        # with nothing bonded.
         one, key = evidence.one, evidence.one.key
         if one.vote.genesis != self._importer.chain.genesis_hash:
             raise BadEvidence(f"the votes are on another chain, with the genesis 0x{one.vote.genesis.hex()}")
         if key in self._open:
             raise OffenceRefused(f"an offence of the key 0x{key.hex()} is known already")
         standing = self.find_standing(evidence)
-        if standing in ("punished", "too old", "unknown key"):
-            raise OffenceRefused(f"the key 0x{key.hex()} cannot be slashed for this: {standing}")
+        if standing != "open":
+            raise OffenceRefused(f"the key 0x{key.hex()} cannot be slashed for this: {REASONS[standing]}")
         check_evidence(evidence)
 
     def add(self, evidence: Evidence) -> list[Effect]:

@@ -16,6 +16,9 @@ import msgspec
 from chain.block import Block
 from consensus.digest import read_work
 from consensus.finality import (
+    BadEvidence,
+    BadVote,
+    Evidence,
     LastVote,
     SignedVote,
     Vote,
@@ -25,8 +28,9 @@ from consensus.finality import (
     make_last_vote,
 )
 from network.port import GossipReceived, Publish
-from node.core.effects import Effect, Log
+from node.core.effects import Effect, Log, ReportRefused
 from node.core.importer import Importer
+from node.core.offences import OffenceRefused
 from node.core.vote_box import VoteBox
 from node.core.vote_gossip import VoteGossip
 from node.core.voting import (
@@ -37,6 +41,7 @@ from node.core.voting import (
     VoteBook,
     VoteBookUnusable,
     VoteSigner,
+    list_claimed_votes,
     list_included_votes,
 )
 from node.log_lines import say_foreign_vote, say_voted
@@ -94,6 +99,23 @@ class VoteDesk:
         for signed in list_included_votes(block.extrinsics):
             effects += self._take(signed)
         return effects + self._gossip.on_block(block.hash)
+
+    def on_refused(self, extrinsics: tuple[bytes, ...]) -> list[Effect]:
+        """Take over the votes of a block that was refused for its place, as far as they are signed by known keys."""
+        effects: list[Effect] = []
+        # SPEC VOT-17: The votes in a block that is refused MUST be compared with those known, once their signatures
+        # were checked, within the gas that its bringer may cost.
+        for signed in list_claimed_votes(extrinsics):
+            effects += self._gossip.on_found(signed)
+        return effects
+
+    def on_report(self, evidence: Evidence) -> list[Effect]:
+        """Take in an offence that somebody on this machine reports."""
+        try:
+            self.box.offences.check(evidence)
+        except (BadEvidence, BadVote, OffenceRefused) as error:
+            return [ReportRefused(error=error)]
+        return self.box.add_offence(evidence)
 
     def on_tick(self, now_ms: int) -> list[Effect]:
         """Do the duty on the present head, if not done yet, and repeat what no block has."""

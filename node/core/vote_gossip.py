@@ -23,6 +23,7 @@ from consensus.finality import (
     BadVote,
     Evidence,
     SignedVote,
+    Vote,
     check_signed_vote,
     decode_signed_vote,
     is_checkpoint,
@@ -95,6 +96,12 @@ class VoteGossip:
             return [rejection, Punish(peer=event.peer, points=BAD_SIGNATURE_POINTS, reason=reason)]
         return [JudgeGossip(message_id=event.message_id, verdict="accept"), *self._box.add_offence(evidence)]
 
+    def on_found(self, signed: SignedVote) -> list[Effect]:
+        """Take a vote that nobody vouches for, but its signature; whoever brought it is not blamed."""
+        if not self._is_formed(signed.vote) or self._pool.has(signed.key, signed.vote):
+            return []
+        return self._take(signed) if self._judge_stale(signed) in ("accept", "keep") else []
+
     def on_block(self, block_hash: bytes) -> list[Effect]:
         """Judge the votes again that waited for a block."""
         waiting = [item for item, arrival in self._held.items() if arrival.signed.vote.target.hash == block_hash]
@@ -122,13 +129,12 @@ class VoteGossip:
     def _judge(self, signed: SignedVote) -> Opinion:
         vote, blocks = signed.vote, self._importer.blocks
         target, known = vote.target, vote.target.hash in blocks
-        finality = self._importer.params.finality
-        is_formed = is_checkpoint(target.height, finality) and is_checkpoint(vote.source.height, finality)
-        if not is_formed or vote.genesis != self._importer.chain.genesis_hash or vote.source.height >= target.height:
+        if not self._is_formed(vote):
             return "reject"
         # SPEC VOT-06: A gossiped vote MUST be ignored, without blame, that is known, too far ahead, or stale and no
         # contradiction of a known one.
-        horizon = self._importer.head.number + HORIZON_CHECKPOINTS * finality.checkpoint_blocks
+        step = self._importer.params.finality.checkpoint_blocks
+        horizon = self._importer.head.number + HORIZON_CHECKPOINTS * step
         if target.height > horizon or self._pool.has(signed.key, vote):
             return "ignore"
         if target.height <= self._importer.final.number:
@@ -144,18 +150,24 @@ class VoteGossip:
             return self._judge_stranger(signed) if known else "hold"
         return self._judge_signature(signed)
 
+    def _is_formed(self, vote: Vote) -> bool:
+        """Say whether a vote is a link between checkpoints of this chain."""
+        finality, source, target = self._importer.params.finality, vote.source.height, vote.target.height
+        is_between = is_checkpoint(target, finality) and is_checkpoint(source, finality) and source < target
+        return is_between and vote.genesis == self._importer.chain.genesis_hash
+
     def _judge_stale(self, signed: SignedVote) -> Opinion:
         """Judge a vote that no block can take any more: it may still be half of an offence."""
         key, offences = signed.key, self._box.offences
         standing = offences.find_standing(Evidence(one=signed, two=signed))
-        if key in offences or standing not in ("open", "nothing left"):
+        if key in offences or standing != "open":
             return "ignore"
         opinion = self._judge_signature(signed)
         # SPEC VOT-15: A stale vote of a known key MUST be compared with the votes that the node has seen and with those
         # in its chain, and kept for a later comparison.
         if opinion != "accept" or self._pool.find_conflict(signed) or self._box.trail.find_conflict(signed):
             return opinion
-        return "keep"
+        return "keep" if self._pool.is_open_to(key) else "ignore"
 
     def _judge_stranger(self, signed: SignedVote) -> Opinion:
         """Judge a vote that cannot count for its target, which nodes that lack the target cannot see."""

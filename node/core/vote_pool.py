@@ -51,6 +51,10 @@ class VotePool:
         """Return whether a vote is known, whatever the bytes of its signature."""
         return key in self._targets.get(vote.target, {}).get(vote, ())
 
+    def is_open_to(self, key: bytes) -> bool:
+        """Return whether a vote of a key that need not be a voter's may be kept: half of the room is for such keys."""
+        return key in self._keys or 2 * len(self._keys) < self._keys_max
+
     def find_conflict(self, signed: SignedVote) -> SignedVote | None:
         """Return a kept vote that is evidence together with this one, the one with the lowest target; None if none."""
         for vote in self._keys.get(signed.key, ()):

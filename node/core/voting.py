@@ -17,8 +17,10 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from chain.extrinsic import decode_extrinsic, is_bare
+from chain.scale import CodecError
 from consensus.finality import Evidence, LastVote, SignedVote
 from runtime.block_execution import resolve_call
+from runtime.validity import Malformed
 
 
 class VoteBookUnusable(Exception):
@@ -152,6 +154,17 @@ class MemoryOffenceBook:
     def remove(self, key: bytes) -> None:
         """Forget the offence of a key."""
         self._offences.pop(key, None)
+
+
+def list_claimed_votes(extrinsics: tuple[bytes, ...]) -> list[SignedVote]:
+    """Return the votes in a block that nobody has executed, up to what does not decode; nothing of them is checked."""
+    found: list[SignedVote] = []
+    for raw in itertools.takewhile(is_bare, extrinsics):
+        try:
+            found += list_included_votes((raw,))
+        except (CodecError, Malformed):
+            break
+    return found
 
 
 def list_included_votes(extrinsics: tuple[bytes, ...]) -> list[SignedVote]:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from chain.ss58 import decode_address
+from consensus.finality import Checkpoint, encode_signed_vote
 from node.api import NodeService
 from node.core.voting import MemoryVoteBook, VoteBookUnusable
 from node.driver import Driver
@@ -19,11 +20,12 @@ from node.folders import get_folders
 from node.metrics import Metrics
 from node.run_config import make_run_config
 from node.startup import Site
-from rpc.errors import RpcError
-from tests.node.voters import VALIDATORS, make_voter
-from tests.node.world import ALICE, BOB, World, make_tiny_spec, make_vote_keys
+from rpc.errors import INVALID_PARAMS, OFFENCE_REFUSED, RpcError
+from tests.node.voters import VALIDATORS, make_vote, make_voter, sign_vote
+from tests.node.world import ALICE, BOB, World, make_keys, make_tiny_spec, make_vote_keys
 
 T = TypeVar("T")
+ONES = b"\x01" * 32
 
 
 def make_service(world: World, folder: Path) -> NodeService:
@@ -111,3 +113,63 @@ def drain(feed: QueueFeed[T]) -> list[T]:
     items = list(feed._items)
     feed._items.clear()
     return items
+
+
+# ---- offences
+
+
+def make_offence(world: World) -> tuple[bytes, bytes]:
+    """Return two votes of Bob's key for one height, as they travel."""
+    one, two = (
+        sign_vote(make_vote_keys("//Bob"), make_vote(world, Checkpoint(height=5, hash=bytes([n]) * 32)))
+        for n in range(2)
+    )
+    return encode_signed_vote(one), encode_signed_vote(two)
+
+
+def test_a_reported_offence_is_listed_until_its_punishment_is_final(tmp_path: Path) -> None:
+    world = make_voter("//Alice", "//Charlie", "//Dave")
+    api = make_service(world, tmp_path)
+    for _ in range(6):
+        world.mine()
+    assert api.list_offences() == []
+    one, two = make_offence(world)
+    assert asyncio.run(api.report_offence(one, two)) == make_vote_keys("//Bob").public
+    [row] = json.loads(msgspec.json.encode(api.list_offences()))
+    assert (row["standing"], row["stored"]) == ("open", True)
+    assert decode_address(row["account"])[0] == BOB.public
+    assert [bytes.fromhex(vote["signed"][2:]) for vote in row["votes"]] == [one, two]
+    assert [vote["target"]["height"] for vote in row["votes"]] == [5, 5]
+    world.mine()
+    [row] = api.list_offences()
+    assert row["standing"] == "punished"
+    for _ in range(12):
+        world.mine()
+    assert api.list_offences() == []
+
+
+def test_vot_16_what_cannot_be_reported_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    world = make_voter()
+    api = make_service(world, tmp_path)
+    for _ in range(6):
+        world.mine()
+    one, two = make_offence(world)
+    nobody = encode_signed_vote(sign_vote(make_keys("//Eve//vote"), make_vote(world, Checkpoint(height=5, hash=ONES))))
+    other = encode_signed_vote(
+        sign_vote(make_keys("//Eve//vote"), make_vote(world, Checkpoint(height=5, hash=bytes(32))))
+    )
+    foreign = tuple(bytes(32) + item[32:] for item in (one, two))
+    for first, second, code, words in (
+        (b"", two, INVALID_PARAMS, "no signed vote"),
+        (one, two[:-1], INVALID_PARAMS, "199 bytes are no signed vote"),
+        (one + b"\0", two, INVALID_PARAMS, "no signed vote"),
+        (one, one, OFFENCE_REFUSED, "may both be signed"),
+        (one, two[:-1] + bytes([two[-1] ^ 1]), OFFENCE_REFUSED, "not signed by"),
+        (one, nobody, OFFENCE_REFUSED, "different keys"),
+        (nobody, other, OFFENCE_REFUSED, "does not know it"),
+        (*foreign, OFFENCE_REFUSED, "another chain"),
+    ):
+        with pytest.raises(RpcError, match=words) as refusal:
+            asyncio.run(api.report_offence(first, second))
+        assert refusal.value.code == code, words
+        assert api.list_offences() == []
