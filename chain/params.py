@@ -57,11 +57,17 @@ class MoneyParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class BlockParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits of a block."""
+    """Limits of a block.
+
+    Attributes:
+        normal_share_ppb: Share of weight and bytes that ordinary extrinsics may use.
+        audit_share_ppb: Share that answers to audits have for themselves.
+    """
 
     bytes_max: int = 5 * 1024 * 1024
     weight_max: int = 2_000_000_000_000
     normal_share_ppb: int = 750_000_000
+    audit_share_ppb: int = 150_000_000
     block_hash_count: int = 2400
 
 
@@ -115,6 +121,54 @@ class StakingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     evidence_blocks: int = 300
 
 
+class SolutionParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Commits and reveals of solutions.
+
+    Attributes:
+        reveal_blocks: So many blocks after a problem took its last commit, reveals are still taken.
+        commits_max: Commits of one problem that may wait for their reveal at a time.
+        deposit_planck: Held for a commit, burnt if it is not revealed.
+        deposit_step: The deposit doubles with every so many commits of the problem that wait already.
+    """
+
+    reveal_blocks: int = 50
+    commits_max: int = 64
+    deposit_planck: int = 10 * UNIT_PLANCK
+    deposit_step: int = 8
+
+
+class BatchParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Batches of strikes and their audits.
+
+    Attributes:
+        bond_planck: What a solver must have bonded for each open batch; lost when a leaf is wrong.
+        deposit_planck: On hold from commit to answer; burnt when no answer comes.
+        window_blocks: So old may a batch's header be, and so long is a snapshot kept.
+        audit_delay_blocks: At least so many blocks after the commit comes the block whose ticket selects leaves.
+        audit_search_blocks: So many heights after that are searched for one with room.
+        answer_blocks: So many blocks may bring the answer.
+        audit_gas_max: An audit takes so much gas, within `leaves_min` to `leaves_max` leaves.
+        fraud_blocks: So long after it is settled a batch may be reported.
+        unbond_blocks: So long unbonded stake can still be slashed; more than all the windows before it together.
+        reporter_share_ppb: Share of a slashed bond that goes to whoever reported it; the rest is burnt.
+    """
+
+    bond_planck: int = 10 * UNIT_PLANCK
+    deposit_planck: int = UNIT_PLANCK // 10
+    count_min: int = 64
+    count_max: int = 65_536
+    window_blocks: int = 32
+    audit_delay_blocks: int = 3
+    audit_search_blocks: int = 64
+    answer_blocks: int = 20
+    leaves_min: int = 4
+    leaves_max: int = 32
+    audit_gas_max: int = 1_000_000_000
+    fraud_blocks: int = 200
+    unbond_blocks: int = 400
+    reporter_share_ppb: int = 100_000_000
+
+
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a chain spec fixes beside the genesis state."""
 
@@ -130,6 +184,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     problem: ProblemParams = ProblemParams()
     finality: FinalityParams = FinalityParams()
     staking: StakingParams = StakingParams()
+    batch: BatchParams = BatchParams()
+    solution: SolutionParams = SolutionParams()
 
     @staticmethod
     def tiny() -> Params:

@@ -78,6 +78,12 @@ _STAKING: Ranges = {
     "unbonding_blocks": (2, 2**31),
     "evidence_blocks": (1, 2**31),
 }
+_SOLUTION: Ranges = {
+    "reveal_blocks": (1, 50_000),  # the record of a closed problem stays for longer
+    "commits_max": (1, 256),
+    "deposit_planck": (1, 2**60),
+    "deposit_step": (4, 256),  # with commits_max at most 63 doublings
+}
 
 
 def find_bad_number(params: Params) -> str | None:
@@ -90,6 +96,7 @@ def find_bad_number(params: Params) -> str | None:
         ("problem.", params.problem, _PROBLEM),
         ("finality.", params.finality, _FINALITY),
         ("staking.", params.staking, _STAKING),
+        ("solution.", params.solution, _SOLUTION),
     )
     for prefix, record, ranges in groups:
         for name, (lowest, highest) in ranges.items():
