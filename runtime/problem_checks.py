@@ -10,6 +10,7 @@ from typing import ClassVar
 from chain.params import Params
 from chain.scale import codec_of
 from runtime.dispatch import ModuleFailure
+from runtime.limits import BILLION
 from runtime.problem_records import (
     Instance,
     Ising,
@@ -80,6 +81,12 @@ class UnknownProblem(ModuleFailure):
     rule: ClassVar[str] = "PRB-10"
 
 
+class InvalidShare(ModuleFailure):
+    """The best-effort share is more than the bounty, or too small to be paid to everybody."""
+
+    rule: ClassVar[str] = "SOL-15"
+
+
 class NotPoster(ModuleFailure):
     """Only the poster may cancel."""
 
@@ -142,6 +149,14 @@ def check_terms(params: Params, problem: IsingProblem, terms: Terms, *, number: 
     # SPEC PRB-08: A target energy MUST NOT be below the offset minus the sum of all absolute coefficients.
     if terms.target_energy < compute_energy_bound(problem):
         raise TargetOutOfReach(f"no solution has the energy {terms.target_energy} or less")
+    share = terms.bounty * terms.best_effort_ppb // BILLION
+    # SPEC SOL-15: A best-effort share MUST NOT exceed the bounty, and MUST be nothing or at least the existential
+    # deposit.
+    if terms.best_effort_ppb > BILLION or 0 < share < params.money.existential_deposit_planck:
+        raise InvalidShare(
+            f"{terms.best_effort_ppb} billionths of the bounty are {share} planck; at most the whole bounty is"
+            " possible, and at least the existential deposit or nothing"
+        )
 
 
 def check_order(params: Params, problem: IsingProblem, order: tuple[int, ...], depth: int) -> OrderFigures:

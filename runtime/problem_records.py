@@ -59,6 +59,7 @@ class ProblemStatus(IntEnum):
     Paid = 2
     Expired = 3
     Cancelled = 4
+    Revealing = 5
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +68,13 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         bits: One bit a spin, spin i at bit i % 8 of byte i // 8; bit 0 is spin +1.
         height: The block that brought it.
+        place: When it was committed: the number of the commit, or of the author's call, among all of the chain.
     """
 
     solver: AccountId
     energy: I64
     height: U32
+    place: U64
     bits: Annotated[bytes, Limit(SOLUTION_BYTES_LIMIT)]
 
 
@@ -80,7 +83,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         deposit: What the poster has on hold for the state's bytes; 0 once closed.
-        deadline: The last block that may bring a solution.
+        deadline: The last block that takes commits and authors' solutions.
+        best_effort_ppb: Share of the bounty, in billionths, for the best solution if none reaches the target.
+        commits: All commits ever made.
+        reveals_until: The last block that takes reveals; 0 while commits are taken, or if there were none to wait for.
         closed_at: The block that paid, refunded or cancelled it; 0 until then.
         strike_gas: Gas of one pool strike, 0 when bounty only.
         work_budget: What was offered for strikes and is not paid out.
@@ -107,11 +113,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     reserved: U128
     open_batches: U32
     batches: U32
+    best_effort_ppb: U32
+    commits: U32
+    reveals_until: U32
     best: Solution | None
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the poster offers."""
+    """What the poster offers.
+
+    Attributes:
+        best_effort_ppb: Share of the bounty, in billionths, for the best solution if none reaches the target.
+    """
 
     scale_path: ClassVar[tuple[str, ...]] = ("matchstrike_runtime", "Terms")
     bounty: U128
@@ -119,6 +132,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     deadline: U32
     work_budget: U128
     price_per_gas: U128
+    best_effort_ppb: U32 = 0
 
 
 class Deed(IntEnum):
@@ -127,6 +141,7 @@ class Deed(IntEnum):
     scale_path = nonmember(("matchstrike_runtime", "Deed"))
     Expire = 0
     Forget = 1
+    Settle = 2
 
 
 class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +149,13 @@ class AgendaItem(msgspec.Struct, frozen=True, kw_only=True):
 
     deed: Deed
     problem: U64
+
+
+class Payable(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem whose winner is certain, and the height of the block that brought the winning solution."""
+
+    problem: U64
+    height: U32
 
 
 class OrderFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +195,9 @@ def make_record(poster: bytes, terms: Terms, sizes: ProblemSizes, figures: Order
         reserved=0,
         open_batches=0,
         batches=0,
+        best_effort_ppb=terms.best_effort_ppb,
+        commits=0,
+        reveals_until=0,
         best=None,
     )
 

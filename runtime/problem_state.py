@@ -13,7 +13,8 @@ from chain.scale_shapes import U32, U64
 from runtime.environment import Environment
 from runtime.pallets.balances import HoldReason, release
 from runtime.problem_checks import NotOpen, UnknownProblem
-from runtime.problem_records import AgendaItem, Deed, Instance, Problem, ProblemStatus
+from runtime.problem_records import AgendaItem, Deed, Instance, Payable, Problem, ProblemStatus
+from runtime.solution_state import COMMITS
 from runtime.storage import Overlay, StorageMap, StorageValue
 
 NAME = "Problems"
@@ -33,8 +34,8 @@ AGENDA: StorageMap[int, tuple[AgendaItem, ...]] = StorageMap(
     NAME, "Agenda", (U32, tuple[AgendaItem, ...]), hasher="Twox64Concat", default=(), docs="Deeds by height."
 )
 
-SOLVED: StorageValue[tuple[int, ...]] = StorageValue(
-    NAME, "Solved", tuple[U64, ...], (), docs="Solved problems whose bounty is not paid yet, oldest first."
+SOLVED: StorageValue[tuple[Payable, ...]] = StorageValue(
+    NAME, "Solved", tuple[Payable, ...], (), docs="Problems whose winner is certain and waits until its block is final."
 )
 
 # ---- looking up and closing
@@ -56,20 +57,36 @@ def get_open(state: Overlay, problem: int) -> Problem:
     return record
 
 
-def close_problem(env: Environment, problem: int, record: Problem, status: ProblemStatus) -> int:
-    """Release what is still held for a problem, remove its instance, and return what was released."""
-    bounty = 0 if status is ProblemStatus.Paid else record.bounty
+def is_live(record: Problem) -> bool:
+    """Say whether a problem is not closed: it is open, solved, or awaits reveals."""
+    return record.status in (ProblemStatus.Open, ProblemStatus.Solved, ProblemStatus.Revealing)
+
+
+def drop_instance(state: Overlay, problem: int, record: Problem) -> None:
+    """Remove the instance of a closed problem that neither a batch nor a commit needs any more."""
+    # SPEC SOL-16: The energy and order of a closed problem MUST stay in the state while commits wait for their reveal.
+    if not is_live(record) and record.open_batches == 0 and not COMMITS.get(state, problem):
+        INSTANCES.remove(state, problem)
+
+
+def close_problem(env: Environment, problem: int, record: Problem, status: ProblemStatus, *, paid: int = 0) -> int:
+    """Release what is still held for a problem and return it; the instance goes if nothing needs it.
+
+    Args:
+        paid: What the winner got of the bounty.
+    """
+    bounty = record.bounty - paid
     release(env, record.poster, HoldReason.ProblemBounty, bounty)
     # SPEC PRB-25: What open batches of a closed problem wait for MUST stay on hold, and its instance in the state.
     unreserved = record.work_budget - record.reserved
     release(env, record.poster, HoldReason.ProblemWorkBudget, unreserved)
     release(env, record.poster, HoldReason.ProblemDeposit, record.deposit)
-    if record.open_batches == 0:
-        INSTANCES.remove(env.state, problem)
     # SPEC PRB-24: A problem that is closed before its deadline MUST leave the agenda of its expiry.
     if status is not ProblemStatus.Expired:
-        unschedule(env, record.deadline + 1, problem)
-    RECORDS.set(env.state, problem, replace(record, status=status, closed_at=env.number, deposit=0))
+        unschedule(env, record.deadline + 1, Deed.Expire, problem)
+    closed = replace(record, status=status, closed_at=env.number, deposit=0)
+    RECORDS.set(env.state, problem, closed)
+    drop_instance(env.state, problem, closed)
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
     kept = CANCELLED_BLOCKS_KEPT if status is ProblemStatus.Cancelled else CLOSED_BLOCKS_KEPT
     schedule(env, env.number + kept, Deed.Forget, problem)
@@ -81,9 +98,11 @@ def schedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
     AGENDA.set(env.state, height, (*AGENDA.get(env.state, height), AgendaItem(deed=deed, problem=problem)))
 
 
-def unschedule(env: Environment, height: int, problem: int) -> None:
-    """Take every deed for a problem off the agenda of a height."""
-    items = tuple(item for item in AGENDA.get(env.state, height) if item.problem != problem)
-    AGENDA.remove(env.state, height)
+def unschedule(env: Environment, height: int, deed: Deed, problem: int) -> None:
+    """Take a deed off the agenda, if it is on it."""
+    before = AGENDA.get(env.state, height)
+    items = tuple(item for item in before if (item.deed, item.problem) != (deed, problem))
     if items:
         AGENDA.set(env.state, height, items)
+    elif before:
+        AGENDA.remove(env.state, height)

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from runtime.dispatch import ModuleFailure
 from runtime.environment import Environment
 from runtime.pallets.balances import HoldReason, pay_from_hold, release
-from runtime.problem_records import Problem, ProblemStatus
-from runtime.problem_state import INSTANCES, RECORDS, get_open
+from runtime.problem_records import Problem
+from runtime.problem_state import RECORDS, drop_instance, get_open, is_live
 from runtime.storage import Overlay
 
 
@@ -58,13 +58,7 @@ def release_work(env: Environment, problem: int, amount: int) -> None:
     _settle(env.state, problem, record, amount)
 
 
-def is_live(record: Problem) -> bool:
-    """Say whether a problem is open or solved."""
-    return record.status in (ProblemStatus.Open, ProblemStatus.Solved)
-
-
 def _settle(state: Overlay, problem: int, record: Problem, amount: int) -> None:
     record = replace(record, reserved=record.reserved - amount, open_batches=record.open_batches - 1)
     RECORDS.set(state, problem, record)
-    if record.open_batches == 0 and not is_live(record):
-        INSTANCES.remove(state, problem)
+    drop_instance(state, problem, record)

@@ -38,6 +38,7 @@ from runtime.dispatch import (
 from runtime.pallets.balances import BALANCES
 from runtime.pallets.finality import FINALITY
 from runtime.pallets.problems import PROBLEMS
+from runtime.pallets.solutions import SOLUTIONS
 from runtime.pallets.staking import STAKING
 from runtime.pallets.system import EVENTS, SYSTEM
 from runtime.pallets.timestamp import TIMESTAMP
@@ -45,7 +46,17 @@ from runtime.pallets.transaction_payment import TRANSACTION_PAYMENT
 from runtime.pallets.work import WORK
 from runtime.storage import Overlay, StorageMap
 
-PALLETS: tuple[Pallet, ...] = (SYSTEM, TIMESTAMP, BALANCES, TRANSACTION_PAYMENT, PROBLEMS, WORK, STAKING, FINALITY)
+PALLETS: tuple[Pallet, ...] = (
+    SYSTEM,
+    TIMESTAMP,
+    BALANCES,
+    TRANSACTION_PAYMENT,
+    PROBLEMS,
+    WORK,
+    STAKING,
+    FINALITY,
+    SOLUTIONS,
+)
 
 
 class EventEntry(msgspec.Struct, frozen=True, kw_only=True):

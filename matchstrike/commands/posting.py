@@ -30,11 +30,12 @@ TARGET = click.IntRange(-(2**62), 2**62)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the poster offers, in planck and blocks."""
+    """What the poster offers, in planck and blocks; the best-effort share in billionths of the bounty."""
 
     bounty_planck: int
     work_budget_planck: int = 0
     price_per_gas_planck: int = 0
+    best_effort_ppb: int = 0
     deadline_blocks: int = DEADLINE_BLOCKS
     target: int | None = None
 
@@ -112,6 +113,7 @@ def make_call_arguments(posting: Posting, offer: Offer, *, best_number: int) -> 
             "deadline": best_number + offer.deadline_blocks,
             "work_budget": offer.work_budget_planck,
             "price_per_gas": offer.price_per_gas_planck,
+            "best_effort_ppb": offer.best_effort_ppb,
         },
     }
 

@@ -45,6 +45,7 @@ from wallet.preview import compute_size
 
 F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
+PPB_PER_PERCENT = 10_000_000
 NUMBER = click.IntRange(0, 2**64 - 1)
 MONEY = ("bounty", "workBudget", "deposit")
 ENDED = ("paid", "expired", "cancelled")
@@ -116,11 +117,26 @@ def effort_option(function: F) -> F:
     default=0,
     help="Planck for one gas of a strike.",
 )
+@click.option(
+    "--best-effort",
+    "best_effort_percent",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    show_default=True,
+    help="Percent of the bounty for the best solution if none reaches the target.",
+)
 @effort_option
 @dry_run_option
 @submission_options
 def post(
-    file: Path, target: int | None, depth: int, effort: int, dry_run: bool, bounty_planck: int, **options: object
+    file: Path,
+    target: int | None,
+    depth: int,
+    effort: int,
+    dry_run: bool,
+    bounty_planck: int,
+    best_effort_percent: float,
+    **options: object,
 ) -> None:
     """Post the problem in FILE (rudy/Gset, .qubo or JSON) with a bounty.
 
@@ -130,6 +146,7 @@ def post(
         bounty_planck=bounty_planck,
         work_budget_planck=read_number(options.pop("work_budget_planck")),
         price_per_gas_planck=read_number(options.pop("price_per_gas_planck")),
+        best_effort_ppb=round(best_effort_percent * PPB_PER_PERCENT),
         deadline_blocks=read_number(options.pop("deadline_blocks")),
         target=target,
     )

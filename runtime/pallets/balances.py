@@ -51,6 +51,9 @@ class HoldReason(IntEnum):
     ProblemWorkBudget = 1
     ProblemDeposit = 2
     Staking = 3
+    SolverBond = 4
+    AuditDeposit = 5
+    SolutionDeposit = 6
 
 
 class IdAmount(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,8 +289,7 @@ def burn_held(env: Environment, who: bytes, reason: HoldReason, amount: int) -> 
 
 def _transfer(env: Environment, source: bytes, dest: bytes, value: int, *, keep_alive: bool) -> None:
     state = env.state
-    existential = env.params.money.existential_deposit_planck
-    info = ACCOUNT.get(state, source)
+    existential, info = env.params.money.existential_deposit_planck, ACCOUNT.get(state, source)
     free = info.data.free - value
     # SPEC MNY-02: A transfer MUST NOT exceed the sender's free balance.
     if free < 0:

@@ -25,14 +25,14 @@ from chain.scale import codec_of_alias
 from chain.scale_shapes import U8, U16, U32, U64, U128
 from runtime.dispatch import InvariantBroken, Pallet, call
 from runtime.environment import Environment
-from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold, pay_from_hold
-from runtime.pallets.finality import STATUS
+from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold
 from runtime.problem_checks import (
     BountyTooSmall,
     InvalidDeadline,
     InvalidDepth,
     InvalidIsing,
     InvalidOrder,
+    InvalidShare,
     NotOpen,
     NotPoster,
     OrderNotBetter,
@@ -65,7 +65,6 @@ from runtime.problem_records import (
     Problem,
     ProblemSizes,
     ProblemStatus,
-    Solution,
     Terms,
     make_record,
     read_ising,
@@ -81,8 +80,12 @@ from runtime.problem_state import (
     SOLVED,
     close_problem,
     get_open,
+    is_live,
     schedule,
+    unschedule,
 )
+from runtime.settlement import ENDING, burn_waiting, compute_prize, end, is_blocked, pay_winners
+from runtime.solution_state import COMMITS
 from runtime.storage import Overlay
 from runtime.weights import CANCEL
 
@@ -136,16 +139,25 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
 def cancel(env: Environment, origin: bytes, problem: U64) -> None:
     """Take an open problem back.
 
-    Free until the first solution or batch; then the deposit is burnt.
+    Free until the first solution, commit or batch; then the deposit is burnt, and what was promised for solutions that
+    were committed or shown is still paid, as after the deadline.
     """
     record = get_open(env.state, problem)
     # SPEC PRB-11: Only the poster MAY cancel a problem.
     if record.poster != origin:
         raise NotPoster(f"problem {problem} was posted by another account")
-    # SPEC PRB-14: Cancelling after the first recorded solution or batch MUST cost the deposit, which is burnt.
-    burnt = record.deposit if record.best is not None or record.batches else 0
+    # SPEC PRB-14: Cancelling after the first recorded solution, commit or batch MUST cost the deposit, which is burnt.
+    burnt = record.deposit if record.best is not None or record.commits or record.batches else 0
     burn_held(env, origin, HoldReason.ProblemDeposit, burnt)
-    refunded = close_problem(env, problem, replace(record, deposit=record.deposit - burnt), ProblemStatus.Cancelled)
+    record = replace(record, deposit=record.deposit - burnt)
+    # SPEC SOL-17: Cancelling while commits wait, or with a best-effort share earned, MUST end the problem as its
+    # deadline would, in this block.
+    if COMMITS.get(env.state, problem) or compute_prize(record):
+        unschedule(env, record.deadline + 1, Deed.Expire, problem)
+        env.deposit_event(Cancelled(problem=problem, refunded=0, burnt=burnt))
+        end(env, problem, replace(record, deadline=env.number))
+        return
+    refunded = close_problem(env, problem, record, ProblemStatus.Cancelled)
     env.deposit_event(Cancelled(problem=problem, refunded=refunded, burnt=burnt))
 
 
@@ -175,22 +187,6 @@ def _is_better(figures: OrderFigures, record: Problem) -> bool:
     return 0 < figures.strike_gas < record.strike_gas
 
 
-# ---- what other pallets use
-
-
-def record_solution(env: Environment, problem: int, record: Problem, *, energy: int, bits: bytes) -> None:
-    """Keep the author's solution, which is better than the one before; at the target the problem is solved."""
-    best = Solution(solver=env.author, energy=energy, height=env.number, bits=bits)
-    # SPEC PRB-15: A solution at or below the target energy MUST make the problem solved, and no other may.
-    if energy > record.target_energy:
-        RECORDS.set(env.state, problem, replace(record, best=best))
-        env.deposit_event(SolutionImproved(problem=problem, solver=env.author, energy=energy))
-        return
-    RECORDS.set(env.state, problem, replace(record, best=best, status=ProblemStatus.Solved))
-    SOLVED.set(env.state, (*SOLVED.get(env.state), problem))
-    env.deposit_event(Solved(problem=problem, solver=env.author, energy=energy))
-
-
 # ---- hooks
 
 
@@ -206,7 +202,10 @@ def on_initialize(env: Environment) -> None:
             continue
         match item.deed:
             case Deed.Expire:
-                _expire(env, item.problem, record)
+                if record.status is ProblemStatus.Open:
+                    end(env, item.problem, record)
+            case Deed.Settle:
+                burn_waiting(env, item.problem, record)
             case Deed.Forget if record.open_batches:
                 schedule(env, env.number + CANCELLED_BLOCKS_KEPT, Deed.Forget, item.problem)
             case Deed.Forget:
@@ -214,37 +213,8 @@ def on_initialize(env: Environment) -> None:
 
 
 def on_finalize(env: Environment) -> None:
-    """Pay for the solutions whose blocks are final now."""
-    waiting = SOLVED.get(env.state)
-    if not waiting:
-        return
-    final_height, count = STATUS.get(env.state).final_height, 0
-    for problem in waiting:
-        record = RECORDS.get(env.state, problem)
-        # SPEC PRB-16: A bounty MUST be paid in the first block in whose state the block that solved the problem is
-        # final.
-        if record.best is None or record.best.height > final_height:
-            break
-        _pay(env, problem, record, record.best.solver)
-        count += 1
-    if count == len(waiting):
-        SOLVED.remove(env.state)
-    elif count:
-        SOLVED.set(env.state, waiting[count:])
-
-
-def _pay(env: Environment, problem: int, record: Problem, solver: bytes) -> None:
-    pay_from_hold(env, record.poster, HoldReason.ProblemBounty, dest=solver, amount=record.bounty)
-    close_problem(env, problem, record, ProblemStatus.Paid)
-    env.deposit_event(BountyPaid(problem=problem, solver=solver, amount=record.bounty))
-
-
-def _expire(env: Environment, problem: int, record: Problem) -> None:
-    # SPEC PRB-17: A problem that is open after its deadline MUST be closed and everything refunded.
-    if record.status is not ProblemStatus.Open:
-        return
-    refunded = close_problem(env, problem, record, ProblemStatus.Expired)
-    env.deposit_event(Expired(problem=problem, poster=record.poster, refunded=refunded))
+    """Pay what is ripe."""
+    pay_winners(env)
 
 
 # ---- invariants
@@ -255,20 +225,20 @@ def check_invariants(state: Overlay, params: Params) -> None:
     held: dict[bytes, list[int]] = {}
     count, solved = 0, set[int]()
     for number, record in RECORDS.iterate(state):
-        is_live = record.status in (ProblemStatus.Open, ProblemStatus.Solved)
-        if (is_live or record.open_batches > 0) != (INSTANCES.find(state, number) is not None):
+        waiting = COMMITS.get(state, number)
+        if (is_live(record) or record.open_batches > 0 or bool(waiting)) != (INSTANCES.find(state, number) is not None):
             raise InvariantBroken(f"problem {number} is {record.status.name} and its instance does not fit that")
-        if record.status is ProblemStatus.Solved:
+        if record.status in ENDING and not is_blocked(record, waiting):
             solved.add(number)
-        if is_live:
+        if is_live(record):
             count += 1
-        needs = (record.bounty, record.work_budget, record.deposit) if is_live else (0, record.reserved, 0)
+        needs = (record.bounty, record.work_budget, record.deposit) if is_live(record) else (0, record.reserved, 0)
         if any(needs):
             sums = held.setdefault(record.poster, [0, 0, 0])
             for reason, amount in enumerate(needs):
                 sums[reason] += amount
-    if solved != set(SOLVED.get(state)):
-        raise InvariantBroken("the problems that wait for their bounty are not those that are solved")
+    if sorted(solved) != sorted(row.problem for row in SOLVED.get(state)):
+        raise InvariantBroken("the problems that wait for their bounty are not those whose winner is certain")
     if count != OPEN_COUNT.get(state):
         raise InvariantBroken(f"{count} problems are not closed, the state counts {OPEN_COUNT.get(state)}")
     actual = {who: sums for who, items in HOLDS.iterate(state) if any(sums := _sums(items))}
@@ -315,6 +285,7 @@ PROBLEMS = Pallet(
         NotPoster,
         NotOpen,
         OrderNotBetter,
+        InvalidShare,
     ),
     calls=(post, cancel, post_order),
     constants=make_constants,

@@ -30,12 +30,11 @@ from runtime.dispatch import InvariantBroken, ModuleFailure, Pallet, call
 from runtime.environment import Environment
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import mint
-from runtime.pallets.problems import record_solution
-from runtime.problem_records import read_ising
 from runtime.problem_state import INSTANCES, get_open
+from runtime.settlement import record_solution
+from runtime.solution_checks import InvalidBits, MisstatedEnergy, check_solution
 from runtime.storage import Overlay, StorageMap, StorageValue
 from runtime.weights import SOLUTION
-from vm.problem import InvalidProblem, compute_energy, unpack_shots
 
 # ---- parameters
 
@@ -67,18 +66,6 @@ HAS_SOLUTION: StorageValue[bool] = StorageValue(
 # ---- errors
 
 
-class MisstatedEnergy(ModuleFailure):
-    """The energy differs from the one that the bits have."""
-
-    rule: ClassVar[str] = "PRB-19"
-
-
-class InvalidBits(ModuleFailure):
-    """The bits are too few, too many, or padded with ones."""
-
-    rule: ClassVar[str] = "PRB-20"
-
-
 class NotBetter(ModuleFailure):
     """The solution is no better than the recorded one."""
 
@@ -101,18 +88,7 @@ def solution(env: Environment, problem: U64, energy: I64, bits: bytes) -> None:
     if HAS_SOLUTION.get(env.state):
         raise SecondSolution("the block has brought a solution before")
     record = get_open(env.state, problem)
-    ising = read_ising(INSTANCES.get(env.state, problem).ising)
-    # SPEC PRB-20: A solution's bits MUST be one per spin in whole bytes, with zeros as padding.
-    if len(bits) != (ising.n + 7) // 8:
-        raise InvalidBits(f"{len(bits)} bytes do not hold {ising.n} bits")
-    try:
-        shot = unpack_shots(bits, ising.n)[0]
-    except InvalidProblem as error:
-        raise InvalidBits(str(error)) from error
-    actual = compute_energy(ising, shot)
-    # SPEC PRB-19: A solution's energy MUST be the exact energy of its bits.
-    if actual != energy:
-        raise MisstatedEnergy(f"the bits have the energy {actual}, the solution says {energy}")
+    check_solution(INSTANCES.get(env.state, problem).ising, energy, bits)
     # SPEC PRB-21: A solution MUST be better than the recorded one.
     if record.best is not None and energy >= record.best.energy:
         raise NotBetter(f"the energy {energy} is not below {record.best.energy}")

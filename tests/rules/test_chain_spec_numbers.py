@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chain.params import Params
 from genesis.chain_spec import ChainSpec, InvalidChainSpec, format_chain_spec, read_chain_spec
-from genesis.params_check import _BLOCK, _FINALITY, _MONEY, _PARAMS, _PROBLEM, _STAKING, _WORK, find_bad_number
+from genesis.params_check import _BLOCK, _FINALITY, _MONEY, _PARAMS, _PROBLEM, _SOLUTION, _STAKING, _WORK, find_bad_number
 from genesis.presets import PRESETS, make_development, make_sealing
 from runtime.genesis_state import GenesisConfig, InvalidGenesis, build_genesis_state
 
@@ -20,6 +20,7 @@ GROUPS = {
     "problem": _PROBLEM,
     "finality": _FINALITY,
     "staking": _STAKING,
+    "solution": _SOLUTION,
 }
 ROWS = [(group, name, value) for group, ranges in GROUPS.items() for name, bounds in ranges.items() for value in bounds]
 

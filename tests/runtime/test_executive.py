@@ -78,6 +78,7 @@ def test_metadata_declares_what_clients_look_for() -> None:
         "Work": 7,
         "Staking": 8,
         "Finality": 9,
+        "Solutions": 11,
     }
     constants = {constant.value["name"] for constant in pallets["System"].constants}
     assert {"SS58Prefix", "BlockHashCount", "BlockWeights", "BlockLength", "Version", "DbWeight"} <= constants
