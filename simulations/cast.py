@@ -27,7 +27,8 @@ from genesis.presets import DEVELOPMENT_NAMES, make_development
 from simulations.computer import NodePlan
 
 WORK = WorkParams(core_qubits=6, shots=8, epoch_blocks=50)
-PARAMS = Params(work=WORK, finality=FinalityParams(unattended_depth=1_000))
+FINALITY = FinalityParams(vote_depth=1, unattended_depth=1_000)  # as on the `local` chain
+PARAMS = Params(work=WORK, finality=FINALITY)
 NAMES = tuple(name.lower() for name in DEVELOPMENT_NAMES)
 ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
 STAKE_PLANCK = 10_000 * UNIT_PLANCK
