@@ -42,6 +42,7 @@ from rpc.methods.catalogue import get_methods
 from rpc.methods.dispatch import Limits
 from rpc.server import Settings, serve
 from vm.golden import run_self_test
+from workers.kernel_cache import prepare_kernels
 
 INFORMANT_SECONDS = 5.0
 TICK_SECONDS_MAX = 0.05
@@ -68,6 +69,7 @@ def run(config: RunConfig) -> None:
             _log.warning(notice)
         begin = time.monotonic()
         _log.info("🔬 Re-running the golden strikes (the first start compiles the VM, which takes a minute)")
+        prepare_kernels()
         run_self_test()
         _log.info("🔬 This machine's VM computes what every other one does (%.1f s)", time.monotonic() - begin)
         with open_store(site.folders.database) as store:

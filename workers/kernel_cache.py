@@ -11,8 +11,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import subprocess
+import sys
 from hashlib import blake2b
 from pathlib import Path
+
+_MARK = "compiled"  # a file in the folder: all kernels are there
 
 
 def set_kernel_cache(cache_root: Path | None = None) -> Path:
@@ -53,7 +57,33 @@ def compile_kernels() -> None:
     importlib.import_module("vm.golden").run_self_test()
 
 
+def prepare_kernels() -> None:
+    """Have another process compile the kernels, if that was not done yet: compiling leaves 200 MB in the process.
+
+    Without the compiled kernels, whatever the reason, this process compiles what it needs itself.
+    """
+    folder = set_kernel_cache()
+    if (folder / _MARK).exists() or not _is_writable(folder):
+        return
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    command = [sys.executable, "-P", "-m", "workers.kernel_cache"]
+    silent = subprocess.DEVNULL
+    subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, stdin=silent, stdout=silent, stderr=silent, check=False
+    )
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 if __name__ == "__main__":
     chosen_folder = set_kernel_cache()
     compile_kernels()
+    if _is_writable(chosen_folder):
+        (chosen_folder / _MARK).touch()
     print(chosen_folder)
