@@ -144,6 +144,7 @@ async def measure_followers(folder: Path, *, nodes: int, blocks: int, target_ms:
         for number in range(nodes):
             await _wait_height(followers[: len(followers) + 1 - AT_ONCE], 1)
             followers.append(await stack.enter_async_context(_run_node(folder, f"n{number}", chain, arguments)))
+        miner.look()
         await _wait_height(followers, miner.height)
         figures = await _measure(miner, followers, blocks)
         return replace(figures, miner_alone_pss_mib=alone_mib)
@@ -182,6 +183,7 @@ async def _wait_height(nodes: Sequence[WatchedNode], height: int) -> None:
 
 
 async def _measure(miner: WatchedNode, followers: Sequence[WatchedNode], blocks: int) -> FollowerFigures:
+    miner.look()
     known, began = set(miner.imports), perf_counter()
     before = [read_cpu_seconds(node.process.pid) for node in (miner, *followers)]
     await _wait_height([miner], miner.height + blocks)
