@@ -29,16 +29,24 @@ from simulations.honest import Site, make_honest_node
 class DoubleVoter:
     """Signs each vote twice: for the checkpoint, and for another block of that height which nobody has seen."""
 
-    def __init__(self, site: Site) -> None:
-        """Begin as an honest validator."""
+    def __init__(self, site: Site, *, times: int | None = None) -> None:
+        """Begin as an honest validator.
+
+        Args:
+            times: How many second votes it signs; None for no end.
+        """
         assert site.vote_seed is not None
         self._seed = site.vote_seed
+        self._left = times
         self._machine = make_honest_node(site)
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Do what an honest node does, and vote again."""
         effects = self._machine.handle(event, now_ms)
         votes = [effect for effect in effects if isinstance(effect, Publish) and _is_vote(effect)]
+        if self._left is not None:
+            votes = votes[: self._left]
+            self._left -= len(votes)
         return [*effects, *(self._make_second(publish) for publish in votes)]
 
     def _make_second(self, publish: Publish) -> Publish:
