@@ -6,14 +6,18 @@ cones: a string's value depends only on the qubits within distance p of those it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
 from vm.engines.amplitude_walk import compute_amplitude
 from vm.engines.angled_circuit import AngledCircuit
-from vm.engines.engine import CircuitTooLarge, Expectation, check_bits, check_hamiltonian, check_shots
+from vm.engines.engine import (
+    Bits,
+    CircuitTooLarge,
+    Expectation,
+    InvalidRequest,
+    Runnable,
+    check_bits,
+    check_hamiltonian,
+    check_shots,
+)
 from vm.engines.light_cone import compute_cone_expectation
 from vm.pauli import PauliSum
 from vm.problem import Shots
@@ -26,25 +30,33 @@ class FrontierEngine:
     name = "frontier"
     is_bit_exact = True
 
-    def sample(self, circuit: AngledCircuit, *, shots: int, seed: bytes) -> Shots:
+    def sample(self, circuit: Runnable, *, shots: int, seed: bytes) -> Shots:
         """See `Engine.sample`; the shots are those of a strike with these angles and this seed, bit for bit."""
         check_shots(shots, seed)
-        _check_size(circuit)
-        return run_with_angles(circuit.circuit, circuit.angles, seed, shots=shots)
+        angled = _check_circuit(circuit)
+        return run_with_angles(angled.circuit, angled.angles, seed, shots=shots)
 
-    def probability(self, circuit: AngledCircuit, bits: Sequence[int] | NDArray[np.uint8]) -> float:
+    def probability(self, circuit: Runnable, bits: Bits) -> float:
         """See `Engine.probability`."""
-        _check_size(circuit)
-        return float(abs(compute_amplitude(circuit, check_bits(circuit, bits))) ** 2)
+        angled = _check_circuit(circuit)
+        return float(abs(compute_amplitude(angled, check_bits(circuit, bits))) ** 2)
 
-    def expectation(self, circuit: AngledCircuit, hamiltonian: PauliSum) -> Expectation:
+    def expectation(self, circuit: Runnable, hamiltonian: PauliSum) -> Expectation:
         """See `Engine.expectation`."""
         check_hamiltonian(circuit, hamiltonian)
-        return compute_cone_expectation(circuit, hamiltonian)
+        return compute_cone_expectation(_check_kind(circuit), hamiltonian)
 
 
-def _check_size(circuit: AngledCircuit) -> None:
+def _check_circuit(circuit: Runnable) -> AngledCircuit:
+    angled = _check_kind(circuit)
     try:
-        check_live_qubits(circuit.circuit)
+        check_live_qubits(angled.circuit)
     except RegisterTooLarge as error:
         raise CircuitTooLarge(f"{error}; a better measurement order may need fewer, and mps holds more") from None
+    return angled
+
+
+def _check_kind(circuit: Runnable) -> AngledCircuit:
+    if isinstance(circuit, AngledCircuit):
+        return circuit
+    raise InvalidRequest("frontier runs the circuits of problems; reference and mps run any rotations")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vm.derivation import Angles, compute_uniforms, expand_seed
-from vm.engines.angled_circuit import AngledCircuit
-from vm.engines.engine import CircuitTooLarge, Expectation, check_bits, check_hamiltonian, check_shots
-from vm.engines.state_vector import ROUNDING, compute_state_expectation
+from vm.derivation import Angles
+from vm.engines.engine import (
+    Bits,
+    CircuitTooLarge,
+    Expectation,
+    Runnable,
+    check_bits,
+    check_hamiltonian,
+    check_shots,
+    count_qubits,
+    draw_uniforms,
+    get_order,
+)
+from vm.engines.state_vector import ROUNDING, compute_rotated_state, compute_state_expectation
 from vm.pauli import PauliSum
 from vm.problem import IsingProblem, Shots
 from vm.reference import State, compute_state, draw_from_state
+from vm.rotations import RotationCircuit
 
 REFERENCE_QUBITS_MAX = 20
 
@@ -25,35 +32,42 @@ class ReferenceEngine:
     name = "reference"
     is_bit_exact = False
 
-    def sample(self, circuit: AngledCircuit, *, shots: int, seed: bytes) -> Shots:
+    def sample(self, circuit: Runnable, *, shots: int, seed: bytes) -> Shots:
         """See `Engine.sample`."""
         check_shots(shots, seed)
-        n, depth = circuit.circuit.problem.n, circuit.circuit.depth
-        words = expand_seed(seed, depth=depth, n=n, shots=shots)
-        uniforms = compute_uniforms(words[2 * depth + n :], n)
-        return draw_from_state(_get_state(circuit), circuit.circuit.order, uniforms)
+        state = _get_state(circuit)
+        return draw_from_state(state, get_order(circuit), draw_uniforms(circuit, shots, seed))
 
-    def probability(self, circuit: AngledCircuit, bits: Sequence[int] | NDArray[np.uint8]) -> float:
+    def probability(self, circuit: Runnable, bits: Bits) -> float:
         """See `Engine.probability`."""
         amplitude = _get_state(circuit)[check_bits(circuit, bits)]
         return float(abs(amplitude) ** 2)
 
-    def expectation(self, circuit: AngledCircuit, hamiltonian: PauliSum) -> Expectation:
+    def expectation(self, circuit: Runnable, hamiltonian: PauliSum) -> Expectation:
         """See `Engine.expectation`; exact for every Pauli sum."""
         check_hamiltonian(circuit, hamiltonian)
         value = compute_state_expectation(_get_state(circuit), hamiltonian)
         return Expectation(value=value, error=ROUNDING * hamiltonian.weight, kind="exact")
 
 
-def _get_state(circuit: AngledCircuit) -> State:
-    n = circuit.circuit.problem.n
+def _get_state(circuit: Runnable) -> State:
+    n = count_qubits(circuit)
     if n > REFERENCE_QUBITS_MAX:
         raise CircuitTooLarge(f"the reference holds {REFERENCE_QUBITS_MAX} qubits, not {n}; frontier and mps hold more")
+    if isinstance(circuit, RotationCircuit):
+        return _compute_kept_rotations(circuit)
     return _compute_kept_state(circuit.circuit.problem, circuit.angles)
 
 
 @lru_cache(maxsize=1)
 def _compute_kept_state(problem: IsingProblem, angles: Angles) -> State:
     state = compute_state(problem, angles)
+    state.flags.writeable = False
+    return state
+
+
+@lru_cache(maxsize=1)
+def _compute_kept_rotations(circuit: RotationCircuit) -> State:
+    state = compute_rotated_state(circuit)
     state.flags.writeable = False
     return state

@@ -48,7 +48,8 @@ def mix(register: Register, position: int, phase: int) -> Register:
     """Return the register with `exp(i phase X)` applied at a position."""
     cosine, sine = get_trig_table()[phase % 2**16]
     pairs = register.reshape(-1, 2, 1 << position)
-    return (cosine * pairs + 1j * sine * pairs[:, ::-1]).reshape(-1)
+    mixed: Register = (cosine * pairs + 1j * sine * pairs[:, ::-1]).reshape(-1)
+    return mixed
 
 
 def introduce(register: Register, position: int) -> Register:

@@ -1,4 +1,4 @@
-"""Expectation values on a whole state vector.
+"""Pauli strings on a whole state vector: expectation values, and circuits of rotations.
 
 A Pauli string turns the basis state x into `i^y (-1)^|x & z| |x ^ f>`, where f marks its X and Y, z its Y and Z, and y
 counts its Y.
@@ -6,10 +6,13 @@ counts its Y.
 
 from __future__ import annotations
 
+from math import cos, sin
+
 import numpy as np
 
 from vm.pauli import PauliSum, list_support
 from vm.reference import State
+from vm.rotations import RotationCircuit
 
 ROUNDING = 1e-12  # of an expectation value, for each unit of the observable's weight; see tests/vm/test_engine_*.py
 
@@ -20,7 +23,7 @@ def compute_state_expectation(state: State, hamiltonian: PauliSum) -> float:
     total = 0.0
     for value, string in hamiltonian.terms:
         if "X" in string or "Y" in string:
-            total += value * _compute_string(state, string)
+            total += value * float(np.vdot(state, apply_string(state, string)).real)
         else:
             support = list_support(string)
             rest = tuple(q for q in range(state.ndim) if q not in support)
@@ -31,12 +34,22 @@ def compute_state_expectation(state: State, hamiltonian: PauliSum) -> float:
     return total
 
 
-def _compute_string(state: State, string: str) -> float:
+def compute_rotated_state(circuit: RotationCircuit) -> State:
+    """Return the state of a circuit of rotations."""
+    state: State = np.zeros((2,) * circuit.n, np.complex128)
+    state[(0,) * circuit.n] = 1
+    for angle, string in circuit.rotations:
+        state = cos(angle / 2) * state - 1j * sin(angle / 2) * apply_string(state, string)
+    return state
+
+
+def apply_string(state: State, string: str) -> State:
+    """Return the state with a Pauli string applied."""
     flipped = tuple(q for q, letter in enumerate(string) if letter in "XY")
     signed = state
     for q, letter in enumerate(string):
         if letter in "YZ":
             signs = np.array([1.0, -1.0]).reshape([2 if k == q else 1 for k in range(state.ndim)])
             signed = signed * signs
-    turned = np.flip(signed, axis=flipped)
-    return float((1j ** string.count("Y") * np.vdot(state, turned)).real)
+    turned: State = 1j ** string.count("Y") * np.flip(signed, axis=flipped)
+    return turned
