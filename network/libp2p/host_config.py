@@ -21,7 +21,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         agent: Our software, as identify tells it.
         protocol_version: Our family of networks.
-        handshake_s: How long a connection may take to be secured.
+        handshake_s: How long a connection may take to be secured; four round trips, TCP's among them.
         visit_s: How long a newcomer is heard for whom there is no place.
         negotiation_s: How long a stream may take to agree on its protocol.
         tick_s: How often connections are looked at.
@@ -35,7 +35,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: str = "matchstrike"
     protocol_version: str = "matchstrike/1"
-    handshake_s: float = 5.0
+    handshake_s: float = 20.0
     visit_s: float = 10.0
     negotiation_s: float = 10.0
     tick_s: float = 1.0

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network.libp2p.handshake import Handshake, UnexpectedPeer
+from network.libp2p.host_config import HostConfig
 from network.libp2p.node_key import NodeKey, NotEd25519, decode_public_key, encode_public_key
 from network.libp2p.noise import BadRecord, NoiseHandshake, NoiseIdentity, RecordReader, make_noise_identity
 from network.libp2p.protobuf import encode_bytes, encode_number
@@ -61,6 +62,19 @@ def test_net_06_both_ends_learn_who_the_other_is(step: int) -> None:
     assert receive.decrypt(their_send.encrypt(b"back")) == b"back"
 
 
+def test_nodes_that_are_two_seconds_apart_one_way_have_time_to_shake_hands() -> None:
+    """TCP's own round trip, and three of ours."""
+    dialler, listener = _make_pair(make_key(2))
+    message, seconds = dialler.start(), 4.0
+    while message:
+        answer = listener.receive(message)
+        message = dialler.receive(answer) if answer else b""
+        seconds += 4.0
+    assert dialler.is_over
+    assert listener.is_over
+    assert 12.0 < seconds < HostConfig().handshake_s
+
+
 def test_net_13_another_node_than_the_one_dialled_is_refused() -> None:
     dialler, listener = _make_pair(make_key(3))
     with pytest.raises(UnexpectedPeer):
@@ -95,7 +109,8 @@ def test_a_point_of_small_order_is_refused() -> None:
 
 
 def test_a_peer_without_noise_is_refused() -> None:
-    from network.libp2p.multistream import encode_line
+    from network.libp2p.host_config import HostConfig
+from network.libp2p.multistream import encode_line
 
     dialler, _ = _make_pair()
     dialler.start()
