@@ -15,7 +15,7 @@ from typing import assert_never
 
 from matchstrike.devnet.failure import DevnetFailed, DevnetTimeout
 from matchstrike.devnet.folder import save_plan
-from matchstrike.devnet.links import Links, Place, open_links
+from matchstrike.devnet.links import HOST, Links, Place, open_links
 from matchstrike.devnet.network_tables import FaultTable, LinkFaultTable
 from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
 from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment, move_ports
@@ -65,8 +65,7 @@ class Fleet:
 
     def locate(self, name: str) -> Place:
         """Return where a node listens for peers."""
-        node = next(node for node in self.plan.nodes if node.name == name)
-        return node.host, node.ports.p2p
+        return HOST, next(node.ports.p2p for node in self.plan.nodes if node.name == name)
 
     def check_alive(self) -> None:
         """Refuse to go on when a node has ended by itself.

@@ -1,7 +1,7 @@
 """The connections between a devnet's nodes, led through the devnet itself, so that it can cut, delay and spoil them.
 
-Every node is told of every other one under a port of this program that is theirs alone, and listens at an address of
-127.0.1.0/24 from which nobody seems to speak; so no node learns another's own address, and none goes round its links.
+Every node is told of every other one as a boot node at a port of this program that is theirs alone. It believes nobody
+who tells it of other private addresses (`--no-private-ip`), so it never goes round its links.
 
 Terms:
     link: the way between two nodes, for the connections that either of them makes.

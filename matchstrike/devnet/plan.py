@@ -41,7 +41,6 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
         secret: The node's key as hex. It follows from the name and protects nothing.
         keeps_ports: The file names some of its ports, so they are not changed.
         bootnodes: Addresses beside those of the devnet itself.
-        host: Where it listens for peers.
         links: Ports of the devnet under which it reaches the other nodes, by name, where there are links.
     """
 
@@ -56,13 +55,12 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     bootnodes: tuple[str, ...] = ()
     faults: tuple[FaultTable, ...] = ()
-    host: str = "127.0.0.1"
     links: dict[str, int] = {}
 
     @property
     def address(self) -> str:
         """The node's multiaddress."""
-        return f"/ip4/{self.host}/tcp/{self.ports.p2p}/p2p/{self.peer_id}"
+        return f"/ip4/127.0.0.1/tcp/{self.ports.p2p}/p2p/{self.peer_id}"
 
     @property
     def peer_id(self) -> str:
@@ -129,14 +127,13 @@ def make_plan(network: Network, *, name: str, rpc_port: int | None = None) -> De
 
 
 def _link_nodes(nodes: tuple[NodePlan, ...], chooser: PortChooser) -> tuple[NodePlan, ...]:
-    """Give each node a link to every other one, and an address that only the links know."""
+    """Give each node a link to every other one."""
     return tuple(
         msgspec.structs.replace(
             node,
-            host=f"127.0.1.{number}",
             links={other.name: chooser.choose(LINK_FIRST) for other in nodes if other.name != node.name},
         )
-        for number, node in enumerate(nodes, start=1)
+        for node in nodes
     )
 
 
@@ -227,11 +224,11 @@ def make_arguments(plan: DevnetPlan, node: NodePlan, folder: Path, *, ss58_prefi
         *("--base-path", str(folder / "nodes" / node.name)),
         *("--node-key", node.secret),
         *("--keystore-path", str(get_keystore(folder, node.name))),
-        *_make_listening(node),
+        *("--port", str(node.ports.p2p)),
         *("--rpc-port", str(node.ports.rpc)),
         *("--prometheus-port", str(node.ports.prometheus)),
         *("--rpc-cors", "all"),
-        *("--allow-private-ip", "--no-mdns"),  # dial each other, and no other devnet of this user
+        *("--no-private-ip" if node.links else "--allow-private-ip", "--no-mdns"),  # no other devnet of this user
     ]
     for address in bootnodes:
         if address != node.address:
@@ -243,12 +240,6 @@ def list_link_addresses(plan: DevnetPlan, node: NodePlan) -> list[str]:
     """Return where a node reaches the others through its links."""
     peers = {other.name: other.peer_id for other in plan.nodes}
     return [f"/ip4/127.0.0.1/tcp/{port}/p2p/{peers[other]}" for other, port in node.links.items()]
-
-
-def _make_listening(node: NodePlan) -> tuple[str, ...]:
-    if node.links:
-        return ("--listen-addr", f"/ip4/{node.host}/tcp/{node.ports.p2p}")
-    return ("--port", str(node.ports.p2p))
 
 
 def get_keystore(folder: Path, name: str) -> Path:

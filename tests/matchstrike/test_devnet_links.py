@@ -118,12 +118,12 @@ def test_a_partition_lies_between_the_groups_and_the_unnamed_are_together() -> N
     assert links.get_weather("a", "b") == links.get_weather("b", "c") == Weather()
 
 
-def test_nodes_with_links_are_told_of_these_alone_and_listen_where_nobody_looks() -> None:
+def test_nodes_with_links_are_told_of_these_alone_and_learn_no_other_way() -> None:
     plan = make_plan(TWO, name="two.toml")
     alice, bob = plan.nodes
     words = make_arguments(plan, alice, Path("/data"))
-    assert "--port" not in words
-    assert words[words.index("--listen-addr") + 1] == f"/ip4/127.0.1.1/tcp/{alice.ports.p2p}"
+    assert "--no-private-ip" in words
+    assert "--allow-private-ip" not in words
     assert [words[place + 1] for place, word in enumerate(words) if word == "--bootnodes"] == [
         f"/ip4/127.0.0.1/tcp/{alice.links['bob']}/p2p/{bob.peer_id}"
     ]
