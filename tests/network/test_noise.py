@@ -109,8 +109,7 @@ def test_a_point_of_small_order_is_refused() -> None:
 
 
 def test_a_peer_without_noise_is_refused() -> None:
-    from network.libp2p.host_config import HostConfig
-from network.libp2p.multistream import encode_line
+    from network.libp2p.multistream import encode_line
 
     dialler, _ = _make_pair()
     dialler.start()
