@@ -118,6 +118,11 @@ class Snapshot:
         """The state root."""
         return self._tree.root
 
+    @property
+    def size(self) -> int:
+        """Bytes of all keys and values, and 16 more for each pair."""
+        return self._ends[-1]
+
     def cut(self, start: bytes, *, depth_min: int, bytes_max: int, pairs_max: int) -> Part | None:
         """Return the largest part that begins at `start` and fits; None if no place of this depth begins there."""
         first = int.from_bytes(start, "big")

@@ -133,6 +133,10 @@ def _run(store: Store, config: RunConfig, site: Site) -> None:
     except CheckpointMissing as error:
         raise CommandFailure(f"the network's chain is not yours: {error}") from error
     target = sync.target
+    if sync.outcome == "too late":
+        _log.warning("⚡ %s: it took too long", GIVEN_UP)
+        wipe(store)
+        return
     if sync.outcome == "no proof" or target is None or target.body is None:
         _log.warning("⚡ %s: no peer proves that votes made a block final", GIVEN_UP)
         wipe(store)

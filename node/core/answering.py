@@ -81,7 +81,7 @@ class Answering:
         if state is None or state.is_leaving or not state.served.has(1, now_ms):
             self._outbox.answer(event.peer, event.request_id, None)
             return
-        answer: Answer
+        answer: Answer | None
         match event.request:
             case GetHeaders():
                 if self._lacks_bodies(event.request):
@@ -95,12 +95,7 @@ class Answering:
             case GetExtrinsics():
                 answer, size = self._list_extrinsics(event.request)
             case GetFinality() | GetAncestors() | GetStatePart():
-                found = self._proofs.answer(event.request, now_ms)
-                if found is None:
-                    state.served.spend(REQUEST_COST_BYTES)
-                    self._outbox.answer(event.peer, event.request_id, None)
-                    return
-                answer, size = found
+                answer, size = self._proofs.answer(event.peer, event.request, now_ms)
             case _:
                 assert_never(event.request)
         state.served.spend(REQUEST_COST_BYTES + size)

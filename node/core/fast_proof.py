@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -40,6 +41,8 @@ class ProofChase:
         self._plan = plan
         self._beliefs: dict[int, Belief] = {}
         self._steps: dict[int, bytes] = {}
+        self._last = b""
+        self.bytes_taken = 0
         self.verifier = None if plan.checkpoint else self._make_verifier(plan.anchor)
         self.anchor_number = 0
 
@@ -55,6 +58,22 @@ class ProofChase:
     def target(self) -> Belief | None:
         """The newest final checkpoint; None while that is block 0, or the trusted checkpoint is not known."""
         return None if self.verifier is None else self._beliefs.get(self.verifier.final.checkpoint.height)
+
+    @property
+    def final_number(self) -> int:
+        """Height of the newest checkpoint that is proven final; -1 while the trusted checkpoint is not known."""
+        return -1 if self.verifier is None else self.verifier.final.checkpoint.height
+
+    def take_page(self, start: bytes, steps: Sequence[bytes]) -> None:
+        """Take the steps of a page that was asked for from `start`; those that others have brought are passed over.
+
+        Raises:
+            InvalidStep: one does not go on from what is believed; those before it stay.
+        """
+        if start != self.start:
+            steps = steps[steps.index(self._last) + 1 :] if self._last in steps else ()
+        for raw in steps:
+            self.take(raw)
 
     def take(self, raw: bytes) -> None:
         """Take the next step; the one at which the proof stands may be repeated.
@@ -74,6 +93,7 @@ class ProofChase:
             self.verifier.extend((step,))
             belief = self.verifier.belief
         self._beliefs[belief.checkpoint.height], self._steps[belief.checkpoint.height] = belief, raw
+        self._last, self.bytes_taken = raw, self.bytes_taken + len(raw)
 
     def keep_final(self) -> None:
         """Write down the steps of final checkpoints, and forget what is behind."""

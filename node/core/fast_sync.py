@@ -4,9 +4,10 @@ It is over before the node's core begins: the core then opens a chain whose head
 as it brings every block.
 
 Invariants: nothing that a peer says is written before it was verified against what is believed already; what it says
-falsely costs it its connection, and what it does not say is asked of others.
+falsely costs it its connection, and what it does not say is asked of others. No claim and no silence of peers can hold
+it up: every wait has an end, and so has the whole.
 
-Source: docs/spec/light.md.
+Source: docs/spec/light.md, docs/spec/sync.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from consensus.light import ForgedSets, InvalidStep, TooFewVotes
-from network.messages import Answer, Bodies, FinalitySteps, GetFinality, Headers, StatePart, Status
+from network.messages import STEPS_MAX, Answer, Bodies, FinalitySteps, GetFinality, Headers, StatePart, Status
 from network.port import (
     AnswerReceived,
     Disconnect,
@@ -38,33 +39,27 @@ from network.port import (
 from node.core.desk_limits import PROTOCOL_VERSION
 from node.core.effects import Log
 from node.core.events import SyncStep, Tick
+from node.core.fast_peers import FastPeers
 from node.core.fast_proof import FastPlan, ProofChase
 from node.core.fast_target import FalseAnswer, FastShelf, TargetFetch, Wanted
+from node.core.steady_clock import SteadyClock
 
-Outcome: TypeAlias = Literal["done", "no proof"]
+Outcome: TypeAlias = Literal["done", "no proof", "too late"]
 FastEffect: TypeAlias = NetworkCommand | Log
 
 TIMEOUT_MS = 10_000
-REST_MS = 2_000
+LOST_MS = 15_000  # then the network has forgotten a request
 SETTLE_MS = 2_000  # so long others may still tell of a later final block
+PROOF_PATIENCE_MS = 20_000  # then what is proven is enough, whoever claims more
 PATIENCE_MS = 60_000  # then a state that nobody gives is given up for a newer one
 ASKS_PEER_MAX = 2
-FAILURES_MAX = 3
+ASKERS_MAX = 3  # peers that are asked for the same at once
+PROOF_HEDGE_MS = 1_000
+FETCH_HEDGE_MS = 3_000
+PAGE_BYTES_MEAGRE = 512 * 1024
 LONELY_MS = 30_000  # so long a first peer is waited for
-
-
-class FastPeer(msgspec.Struct, kw_only=True):
-    """What is known of a peer.
-
-    Attributes:
-        is_spent: It has no more steps than we have, or does not answer.
-        failures: Requests in a row that it left without an answer.
-    """
-
-    status: Status | None = None
-    rests_until_ms: int = 0
-    is_spent: bool = False
-    failures: int = 0
+DEADLINE_MS = 900_000
+BYTES_PER_S_MIN = 64 * 1024  # what is verified so quickly moves the deadline
 
 
 class FastAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +67,7 @@ class FastAsk(msgspec.Struct, frozen=True, kw_only=True):
 
     peer: Peer
     request: GetFinality | Wanted
+    at_ms: int
 
 
 class FastSync:
@@ -80,13 +76,15 @@ class FastSync:
     def __init__(self, shelf: FastShelf, plan: FastPlan, *, now_ms: int) -> None:
         self._shelf = shelf
         self._plan = plan
-        self._peers: dict[Peer, FastPeer] = {}
+        self._clock = SteadyClock(now_ms)
+        self._peers = FastPeers()
         self._asks: dict[int, FastAsk] = {}
         self._last_id = 0
         self._effects: list[FastEffect] = []
-        self._begin_ms = now_ms
         self._told_ms: int | None = None
-        self._progress_ms = now_ms
+        self._proof_ms = 0
+        self._progress_ms = 0
+        self._deadline_ms = DEADLINE_MS
         self.proof = ProofChase(shelf, plan)
         self.target: TargetFetch | None = None
         self.outcome: Outcome | None = None
@@ -98,9 +96,13 @@ class FastSync:
             StoreError: the disk failed.
             CheckpointMissing: the proven chain does not contain the trusted checkpoint.
         """
+        # SPEC SYN-21: A clock that is set back MUST NOT keep a node from serving, telling and asking its peers.
+        now_ms = self._clock.read(now_ms)
         if self.outcome is None:
             self._on_event(event, now_ms)
             self._advance(now_ms)
+        if self.outcome is None:
+            self._check_deadline(now_ms)
         effects, self._effects = self._effects, []
         return effects
 
@@ -109,10 +111,10 @@ class FastSync:
     def _on_event(self, event: NetworkEvent | Tick | SyncStep, now_ms: int) -> None:
         match event:
             case PeerConnected():
-                self._peers[event.peer] = FastPeer()
+                self._peers.join(event.peer)
                 self._effects.append(SendNotice(peer=event.peer, notice=self._make_status()))
             case PeerGone():
-                self._peers.pop(event.peer, None)
+                self._peers.leave(event.peer)
                 self._asks = {number: ask for number, ask in self._asks.items() if ask.peer != event.peer}
             case NoticeReceived(notice=Status()):
                 self._on_status(event.peer, event.notice, now_ms)
@@ -138,21 +140,21 @@ class FastSync:
         if status.genesis != self._plan.genesis or status.version != PROTOCOL_VERSION:
             self._effects.append(Disconnect(peer=peer, reason="it is on another chain, or speaks another version"))
             return
-        is_higher = state.status is None or status.final_number > state.status.final_number
-        state.status, state.is_spent = status, state.is_spent and not is_higher
+        state.status = status
         self._told_ms = now_ms if self._told_ms is None else self._told_ms
 
     def _on_failure(self, ask: FastAsk, now_ms: int) -> None:
-        self._rest(ask.peer, now_ms)
+        self._peers.note_barren(ask.peer, now_ms)
         state = self._peers.get(ask.peer)
-        if state is not None:
-            state.failures += 1
-            state.is_spent = state.is_spent or state.failures >= FAILURES_MAX
+        if state is not None and isinstance(ask.request, GetFinality):
+            state.tries += 1
 
     def _on_answer(self, ask: FastAsk, answer: Answer, now_ms: int) -> None:
         if isinstance(ask.request, GetFinality):
-            if isinstance(answer, FinalitySteps):
-                self._on_steps(ask.peer, answer, now_ms)
+            if self.target is not None:
+                pass  # what is final above the target is left to the node
+            elif isinstance(answer, FinalitySteps):
+                self._on_steps(ask.peer, ask.request.start, answer, now_ms)
             else:
                 self._punish(ask.peer, "answered another question")
             return
@@ -161,57 +163,72 @@ class FastSync:
         try:
             if not isinstance(answer, StatePart | Headers | Bodies):
                 raise FalseAnswer("an answer to another question")
-            if self.target.take(ask.request, answer):
+            brought = self.target.take(ask.request, answer)
+            if brought != "nothing":
                 self._progress_ms = now_ms
-            else:
-                self._rest(ask.peer, now_ms)
+            if brought != "full":
+                self._peers.note_barren(ask.peer, now_ms)
         except FalseAnswer as error:
             self._punish(ask.peer, f"a false answer: {error}")
 
-    def _on_steps(self, peer: Peer, answer: FinalitySteps, now_ms: int) -> None:
-        state, before = self._peers.get(peer), self.proof.start
+    def _on_steps(self, peer: Peer, start: bytes, answer: FinalitySteps, now_ms: int) -> None:
+        taken, is_current, is_end = self.proof.bytes_taken, start == self.proof.start, False
         try:
-            for raw in answer.steps:
-                self.proof.take(raw)
+            self.proof.take_page(start, answer.steps)
         except (TooFewVotes, ForgedSets) as error:
             # An honest node's proof ends so where its chain was without finality for long.
             self._log("warn", f"the proof of finality does not lead on: {error}")
-            self._rest(peer, now_ms)
+            is_end = True
         except InvalidStep as error:
             self._punish(peer, f"a false proof of finality: {error}")
         self.proof.keep_final()
-        if self.proof.start != before or (self.proof.verifier is not None and self._plan.checkpoint == before):
-            self._progress_ms = now_ms
-        if state is not None and self.proof.start == before:
-            state.is_spent = True
+        if self.proof.bytes_taken > taken:
+            self._proof_ms = self._progress_ms = now_ms
+            self._peers.begin_place()
+            is_current = True
+        state = self._peers.get(peer)
+        if state is None:
+            return
+        size = sum(map(len, answer.steps))
+        is_meagre = len(answer.steps) < STEPS_MAX and size < PAGE_BYTES_MEAGRE
+        if is_end or self.proof.bytes_taken == taken or (is_meagre and state.final_number > self.proof.final_number):
+            self._peers.note_barren(peer, now_ms)
+            state.has_no_more = is_current
 
     # What to do next
 
     def _advance(self, now_ms: int) -> None:
+        for request_id, ask in list(self._asks.items()):
+            if now_ms - ask.at_ms >= LOST_MS:
+                del self._asks[request_id]
+                self._on_failure(ask, now_ms)
         if self.target is None:
             self._advance_proof(now_ms)
         if self.target is not None:
             self._fetch(self.target, now_ms)
 
     def _advance_proof(self, now_ms: int) -> None:
-        if any(isinstance(ask.request, GetFinality) for ask in self._asks.values()):
+        asks = [(ask, ask.request) for ask in self._asks.values() if isinstance(ask.request, GetFinality)]
+        busy = {ask.peer for ask, _ in asks}
+        since_ms = [ask.at_ms for ask, request in asks if request.start == self.proof.start]
+        fresh = self._peers.list_fresh(self.proof.final_number)
+        if self._is_over(has_fresh=bool(fresh or since_ms), now_ms=now_ms):
+            self._end_proof(now_ms)
             return
-        told = [(peer, state) for peer, state in self._peers.items() if state.status is not None]
-        fresh = [(peer, state) for peer, state in told if not state.is_spent]
-        free = [row for row in fresh if row[1].rests_until_ms <= now_ms]
-        if free:
-            peer, _ = max(free, key=lambda row: 0 if row[1].status is None else row[1].status.final_number)
-            self._ask(peer, GetFinality(start=self.proof.start))
-        elif self._is_over(has_told=bool(told), has_fresh=bool(fresh), now_ms=now_ms):
-            self._end_proof(told, now_ms)
+        free = [peer for peer, state in fresh if state.rests_until_ms <= now_ms and peer not in busy]
+        # SPEC SYN-23: What one peer is slow to answer MUST be asked of others meanwhile, of at most 3 at once.
+        if free and (not since_ms or (len(since_ms) < ASKERS_MAX and now_ms - max(since_ms) >= PROOF_HEDGE_MS)):
+            self._ask(free[0], GetFinality(start=self.proof.start), now_ms)
 
-    def _is_over(self, *, has_told: bool, has_fresh: bool, now_ms: int) -> bool:
-        """Say whether nobody has more, and those who come late were waited for."""
-        if not has_told:
-            return now_ms - self._begin_ms >= LONELY_MS
-        return not has_fresh and self._told_ms is not None and now_ms - self._told_ms >= SETTLE_MS
+    def _is_over(self, *, has_fresh: bool, now_ms: int) -> bool:
+        """Say whether nobody has more, or was given long enough to show it, and those who come late were waited for."""
+        if self._told_ms is None:
+            return now_ms >= LONELY_MS
+        if self.proof.target is not None and now_ms - self._proof_ms >= PROOF_PATIENCE_MS:
+            return True
+        return not has_fresh and now_ms - self._told_ms >= SETTLE_MS
 
-    def _end_proof(self, told: list[tuple[Peer, FastPeer]], now_ms: int) -> None:
+    def _end_proof(self, now_ms: int) -> None:
         """Begin with the state, or give up; whoever named a checkpoint does not want blocks that do not stand on it."""
         target = self.proof.target
         if target is not None and target.header is not None:
@@ -226,8 +243,7 @@ class FastSync:
         elif now_ms - self._progress_ms >= PATIENCE_MS // 6:
             self._log("warn", "no peer here proves anything about the trusted checkpoint; waiting for others")
             self._progress_ms = now_ms
-            for _, state in told:
-                state.is_spent = False
+            self._peers.begin_place()
 
     def _fetch(self, target: TargetFetch, now_ms: int) -> None:
         if target.is_done:
@@ -237,41 +253,67 @@ class FastSync:
             self._log("warn", "no peer gives the rest of this state; looking for a newer final block")
             self._give_up(now_ms)
             return
-        wanted = target.list_wanted(
-            [ask.request for ask in self._asks.values() if not isinstance(ask.request, GetFinality)]
-        )
-        for peer, state in self._peers.items():
-            room = ASKS_PEER_MAX - sum(ask.peer == peer for ask in self._asks.values())
-            if state.status is not None and state.rests_until_ms <= now_ms:
-                for request in wanted[: max(0, room)]:
-                    self._ask(peer, request)
-                    wanted.remove(request)
+        asked: dict[Wanted, list[FastAsk]] = {}
+        for ask in self._asks.values():
+            if not isinstance(ask.request, GetFinality):
+                asked.setdefault(ask.request, []).append(ask)
+        wanted = target.list_wanted(asked)
+        for peer, _ in self._peers.list_told():
+            while wanted and self._has_room(peer, now_ms):
+                self._ask(peer, wanted.pop(0), now_ms)
+        for request, asks in asked.items():
+            if len(asks) < ASKERS_MAX and now_ms - max(ask.at_ms for ask in asks) >= FETCH_HEDGE_MS:
+                self._ask_another(request, {ask.peer for ask in asks}, now_ms)
+
+    def _ask_another(self, request: Wanted, asked: set[Peer], now_ms: int) -> None:
+        told = [peer for peer, _ in self._peers.list_told()]
+        other = next((peer for peer in told if peer not in asked and self._has_room(peer, now_ms)), None)
+        if other is not None:
+            self._ask(other, request, now_ms)
+
+    def _has_room(self, peer: Peer, now_ms: int) -> bool:
+        state = self._peers.get(peer)
+        is_free = state is not None and state.rests_until_ms <= now_ms
+        return is_free and sum(ask.peer == peer for ask in self._asks.values()) < ASKS_PEER_MAX
 
     def _give_up(self, now_ms: int) -> None:
-        self.target, self._progress_ms = None, now_ms
-        for state in self._peers.values():
-            state.is_spent = False
+        self.target, self._progress_ms, self._proof_ms = None, now_ms, now_ms
+        self._peers.begin_place()
+
+    def _check_deadline(self, now_ms: int) -> None:
+        """End what takes too long; whoever named a checkpoint is told, and goes on."""
+        taken = self.proof.bytes_taken + (0 if self.target is None else self.target.bytes_taken)
+        # SPEC SYN-24: A fast sync MUST end 15 minutes after it began, and a second later for each 64 KiB that it
+        # verified; then every block is synced, or the person who named a checkpoint is told.
+        if now_ms < self._deadline_ms + taken * 1000 // BYTES_PER_S_MIN:
+            return
+        minutes = now_ms // 60_000
+        if self._plan.checkpoint is None:
+            self._log("warn", f"fast sync is not done after {minutes} min: its peers are too slow, or lie")
+            self.outcome = "too late"
+            return
+        self._log(
+            "warn",
+            f"fast sync is not done after {minutes} min, and full sync would not stand on the trusted checkpoint "
+            f"0x{self._plan.checkpoint.hex()}: still waiting; check the hash and the peers, or start without it",
+        )
+        self._deadline_ms = now_ms + DEADLINE_MS
 
     # Requests
 
-    def _ask(self, peer: Peer, request: GetFinality | Wanted) -> None:
+    def _ask(self, peer: Peer, request: GetFinality | Wanted, now_ms: int) -> None:
         self._last_id += 1
-        self._asks[self._last_id] = FastAsk(peer=peer, request=request)
+        self._asks[self._last_id] = FastAsk(peer=peer, request=request, at_ms=now_ms)
         self._effects.append(SendRequest(peer=peer, request_id=self._last_id, request=request, timeout_ms=TIMEOUT_MS))
 
     def _close(self, request_id: int, peer: Peer) -> FastAsk | None:
         ask = self._asks.get(request_id)
         return self._asks.pop(request_id) if ask is not None and ask.peer == peer else None
 
-    def _rest(self, peer: Peer, now_ms: int) -> None:
-        state = self._peers.get(peer)
-        if state is not None:
-            state.rests_until_ms = now_ms + REST_MS
-
     def _punish(self, peer: Peer, reason: str) -> None:
         """Ban a liar and forget it; what it was asked is asked of others."""
         self._effects.append(Punish(peer=peer, points=100, reason=reason))
-        self._peers.pop(peer, None)
+        self._peers.leave(peer)
         self._asks = {number: ask for number, ask in self._asks.items() if ask.peer != peer}
 
     def _log(self, level: Literal["info", "warn"], message: str) -> None:

@@ -2,6 +2,7 @@
 
 Terms:
     gap: begin and end of a range of key hashes whose pairs are missing; no bytes are the end of all.
+    yield: what an answer brought; `meagre` is something, but less than an honest peer has room for.
 
 Invariants: nothing reaches the shelf that was not verified against the final block's header.
 """
@@ -9,7 +10,7 @@ Invariants: nothing reaches the shelf that was not verified against the final bl
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from chain.header import Header, decode_header
 from chain.scale import CodecError
@@ -21,9 +22,12 @@ from node.core.fast_proof import FastPlan
 
 Gap: TypeAlias = tuple[bytes, bytes]
 Wanted: TypeAlias = GetStatePart | GetAncestors | GetBodies
+Yield: TypeAlias = Literal["full", "meagre", "nothing"]
 
 PART_BYTES = 512 * 1024
 PART_DEPTH_MIN = 4
+PART_BYTES_MEAGRE = PART_BYTES // 16
+HEADERS_BYTES_MEAGRE = 1024 * 1024
 FIRST_GAPS: tuple[Gap, ...] = tuple(
     (bytes([16 * i, *bytes(31)]), bytes([16 * i + 16, *bytes(31)]) if i < 15 else b"") for i in range(16)
 )
@@ -70,6 +74,7 @@ class TargetFetch:
         self.header = target.header
         self.status = target.status
         self.body: tuple[bytes, ...] | None = None
+        self.bytes_taken = 0
         shelf.choose(target.header, FIRST_GAPS)
 
     @property
@@ -90,8 +95,8 @@ class TargetFetch:
             )
         return [item for item in wanted if item not in asked]
 
-    def take(self, request: Wanted, answer: StatePart | Headers | Bodies) -> bool:
-        """Verify and keep an answer; return whether there was something in it.
+    def take(self, request: Wanted, answer: StatePart | Headers | Bodies) -> Yield:
+        """Verify and keep an answer; return what there was in it.
 
         Raises:
             FalseAnswer: it is not what the final block's header commits to.
@@ -109,10 +114,10 @@ class TargetFetch:
             case _:
                 raise FalseAnswer("an answer to another question")
 
-    def _take_part(self, request: GetStatePart, answer: StatePart) -> bool:
+    def _take_part(self, request: GetStatePart, answer: StatePart) -> Yield:
         gap = next((item for item in self._shelf.gaps if item[0] == request.start), None)
         if gap is None or request.block_hash != self.header.hash:
-            return False
+            return "nothing"
         if answer.depth < request.depth_min:
             raise FalseAnswer(f"a part of depth {answer.depth}, asked for were {request.depth_min}")
         part = Part(depth=answer.depth, pairs=answer.pairs, siblings=answer.siblings, other=answer.other)
@@ -122,12 +127,15 @@ class TargetFetch:
             raise FalseAnswer(str(error)) from error
         rest = [] if end == gap[1] else [(end, gap[1])]
         self._shelf.add_part(part.pairs, (*rest, *(item for item in self._shelf.gaps if item != gap)))
-        return True
+        size = sum(len(key) + len(value) for key, value in part.pairs)
+        self.bytes_taken += size
+        is_deeper = part.depth > max(request.depth_min, compute_place_depth(request.start))
+        return "meagre" if is_deeper and size < PART_BYTES_MEAGRE else "full"
 
-    def _take_headers(self, request: GetAncestors, answer: Headers) -> bool:
+    def _take_headers(self, request: GetAncestors, answer: Headers) -> Yield:
         below = self._shelf.lowest
         if request.start != below.hash:
-            return False
+            return "nothing"
         found: list[Header] = []
         for raw in answer.headers:
             if below.number <= 1:
@@ -143,9 +151,13 @@ class TargetFetch:
             below = header
         if below.number == 1 and below.parent_hash != self._plan.genesis:
             raise FalseAnswer("the headers do not lead to block 0")
-        if found:
-            self._shelf.add_headers(found)
-        return bool(found)
+        if not found:
+            return "nothing"
+        self._shelf.add_headers(found)
+        size = sum(map(len, answer.headers))
+        self.bytes_taken += size
+        is_short = len(found) < request.count and below.number > 1
+        return "meagre" if is_short and size < HEADERS_BYTES_MEAGRE else "full"
 
     def _check_anchor(self, header: Header) -> None:
         # SPEC LGT-10: A chain that does not contain the checkpoint that a person named MUST be refused.
@@ -153,13 +165,20 @@ class TargetFetch:
         if trusted is not None and header.number == self._anchor_number and header.hash != trusted:
             raise CheckpointMissing(f"block {header.number} is not the trusted 0x{trusted.hex()}")
 
-    def _take_body(self, request: GetBodies, answer: Bodies) -> bool:
+    def _take_body(self, request: GetBodies, answer: Bodies) -> Yield:
         body = answer.bodies[0] if answer.bodies else None
         if body is None or request.hashes != (self.header.hash,):
-            return False
+            return "nothing"
         try:
             check_body_of(body, self.header.extrinsics_root, bytes_max=self._plan.params.block.bytes_max)
         except WrongBody as error:
             raise FalseAnswer(str(error)) from error
         self.body = body
-        return True
+        self.bytes_taken += sum(map(len, body))
+        return "full"
+
+
+def compute_place_depth(start: bytes) -> int:
+    """Return the depth of the largest place that begins at a key hash."""
+    first = int.from_bytes(start, "big")
+    return 256 - ((first & -first).bit_length() - 1) if first else 0

@@ -15,6 +15,7 @@ from network.messages import (
     GetStatePart,
     Headers,
 )
+from network.port import Peer
 from node.core.importer import Importer
 from node.core.state_parts import StateParts
 
@@ -30,23 +31,23 @@ class ProofAnswers:
         self._importer = importer
         self._parts = StateParts(importer)
 
-    def answer(self, request: GetFinality | GetAncestors | GetStatePart, now_ms: int) -> tuple[Answer, int] | None:
-        """Return the answer and about its size; None refuses."""
+    def answer(
+        self, peer: Peer, request: GetFinality | GetAncestors | GetStatePart, now_ms: int
+    ) -> tuple[Answer | None, int]:
+        """Return the answer, None to refuse, and what it cost in bytes."""
         match request:
             case GetFinality():
                 return self._list_steps(request)
             case GetAncestors():
                 return self._list_ancestors(request)
             case GetStatePart():
-                part = self._parts.get(request, now_ms, bytes_max=ROOM_BYTES)
-                size = 0 if part is None else sum(len(key) + len(value) for key, value in part.pairs)
-                return None if part is None else (part, size)
+                return self._parts.get(peer, request, now_ms, bytes_max=ROOM_BYTES)
 
     def drop_idle(self, now_ms: int) -> None:
         """Forget states that nobody asks for any more."""
         self._parts.drop_idle(now_ms)
 
-    def _list_steps(self, request: GetFinality) -> tuple[FinalitySteps, int] | None:
+    def _list_steps(self, request: GetFinality) -> tuple[FinalitySteps, int]:
         chain = self._importer.chain
         record = chain.get_record(request.start)
         if record is None or chain.get_hash(record.number) != request.start:
