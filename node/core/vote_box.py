@@ -24,7 +24,6 @@ from runtime.queries import get_validator_sets
 from runtime.storage import Overlay
 
 REFRESH_MS = 500
-LINK_CHECKPOINTS = 2
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +48,6 @@ class VoteBox:
         self.trail = VoteTrail(importer)
         self.offences = Offences(importer, book)
         self._importer = importer
-        self._step = importer.params.finality.checkpoint_blocks
         self._opening: Opening | None = None
         self._has_news = False
         self._is_urgent = False
@@ -62,7 +60,7 @@ class VoteBox:
         if self.is_includable(signed):
             self._has_news = True
             self._is_urgent = self._is_urgent or self._completes(signed)
-        if conflict is None and self._is_trail_needed(signed):
+        if conflict is None and signed.key not in self.offences:
             other = self.trail.find_conflict(signed)
             conflict = None if other is None else Evidence(one=other, two=signed)
         return [] if conflict is None else self.add_offence(conflict)
@@ -119,11 +117,3 @@ class VoteBox:
         ballot = Ballot(source=signed.vote.source, target=target, voters=keys)
         was = msgspec.structs.replace(ballot, voters=tuple(key for key in keys if key != signed.key))
         return is_justifying(ballot, sets) and not is_justifying(was, sets)
-
-    def _is_trail_needed(self, signed: SignedVote) -> bool:
-        """Say whether blocks of long ago may contradict a vote: one for a final height, or one with a long link."""
-        vote = signed.vote
-        if signed.key in self.offences:
-            return False
-        is_long = vote.target.height - vote.source.height > LINK_CHECKPOINTS * self._step
-        return is_long or vote.target.height <= self._importer.final.number

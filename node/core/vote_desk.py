@@ -119,6 +119,7 @@ class VoteDesk:
 
     def on_tick(self, now_ms: int) -> list[Effect]:
         """Do the duty on the present head, if not done yet, and repeat what no block has."""
+        self.box.trail.on_tick(now_ms)
         effects = self._read_chain() + self._do_duty(now_ms) + self._repeat(now_ms)
         return effects + self.box.offences.on_tick(now_ms)
 

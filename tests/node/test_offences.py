@@ -12,6 +12,7 @@ from network.port import PeerConnected, Publish, Punish
 from node.core.effects import Effect, Log, ReportRefused
 from node.core.events import OffenceReported, Tick
 from node.core.offences import OffenceRefused, decode_evidence, encode_evidence
+from node.core.vote_trail import READING
 from node.core.voting import MemoryOffenceBook, OffenceBookUnusable, StoredOffences, list_claimed_votes
 from runtime.queries import get_validator_sets
 from tests.node.voters import VALIDATORS, get_verdict, list_evidence, make_vote, make_voter, sign_vote, tell
@@ -253,6 +254,17 @@ def test_vot_15_a_link_around_votes_of_the_chain_is_found_however_new_its_target
     )
     effects = tell(world, sign_vote(BOB, around))
     assert [item.one.key for item in list_evidence(effects)] == [BOB.public]
+
+
+def test_vot_15_the_blocks_read_for_others_are_bounded_and_come_back_with_time() -> None:
+    _, world = make_final_world(blocks=26)
+    reading = world.machine.votes.box.trail._reading
+    reading.spend(READING.burst)
+    foreign = sign_vote(BOB, make_vote(world, Checkpoint(height=5, hash=b"x" * 32)))
+    assert get_verdict(tell(world, foreign)) == "ignore", "kept, as nothing can be read"
+    world.handle(Tick(), later_ms=1_000)
+    again = sign_vote(CHARLIE, make_vote(world, Checkpoint(height=5, hash=b"x" * 32)))
+    assert get_verdict(tell(world, again)) == "accept"
 
 
 def test_vot_15_a_stale_vote_that_contradicts_nothing_is_kept_but_not_passed_on() -> None:

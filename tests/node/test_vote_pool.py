@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from chain.params import Params
 from consensus.finality import Checkpoint, SignedVote, Vote, is_slashable
-from node.core.vote_pool import VotePool
+from node.core.vote_pool import VotePool, make_pool
 
 GENESIS = bytes(32)
 
@@ -68,6 +70,40 @@ def test_a_pool_keeps_the_newest_votes_and_keys() -> None:
         pool.add(make_signed(key, 0, 5))
     assert len(pool) == 3
     assert not pool.has(bytes([1]) * 32, make_signed(1, 40, 45).vote)
+
+
+def test_a_pool_keeps_so_many_votes_in_all_and_takes_them_from_who_has_most() -> None:
+    pool = VotePool(votes_max=10)
+    for height in range(5, 50, 5):
+        pool.add(make_signed(1, height - 5, height))
+    for key in range(2, 5):
+        pool.add(make_signed(key, 0, 5))
+    assert len(pool) == 10
+    assert not pool.has(bytes([1]) * 32, make_signed(1, 0, 5).vote)
+    assert all(pool.has(bytes([key]) * 32, make_signed(key, 0, 5).vote) for key in range(2, 5))
+    assert [signed.key[0] for signed in pool.iterate_target(5, bytes(32))] == [2, 3, 4]
+
+
+def test_a_pool_reaches_back_as_far_as_evidence_counts() -> None:
+    """On `local` 60 checkpoints; where the window is longer than the memory, as far as that goes."""
+    pool = make_pool(Params())
+    for height in range(5, 405, 5):
+        pool.add(make_signed(1, height - 5, height))
+    assert len(pool) == 68
+    params = replace(Params(), staking=replace(Params().staking, evidence_blocks=80_640))
+    pool = make_pool(params)
+    for height in range(5, 5 * 1_100, 5):
+        pool.add(make_signed(1, height - 5, height))
+    assert len(pool) == 1_024
+
+
+def test_keys_that_need_not_vote_get_half_of_the_room() -> None:
+    pool = VotePool(keys_max=4)
+    for key in (1, 2):
+        assert pool.is_open_to(bytes([key]) * 32)
+        pool.add(make_signed(key, 0, 5))
+    assert not pool.is_open_to(bytes([3]) * 32)
+    assert pool.is_open_to(bytes([1]) * 32)
 
 
 VOTES = st.lists(
