@@ -111,6 +111,7 @@ def parse_pauli_sum(text: str, *, n: int | None = None) -> PauliSum:
     if not lines:
         raise InvalidPauli("the text has no term; write one on each line, such as '0.5 * ZIZ' or '0.5 Z0 Z2'")
     count = n if n is not None else _count_qubits(lines)
+    make_pauli_sum(count, [])  # before strings of that length are made
     terms = []
     for number, value, word, factors in lines:
         try:
