@@ -36,16 +36,19 @@ def make_uniform() -> Method:
 
 def make_greedy(*, steepest: bool) -> Method:
     """Return 1-flip descent with random restarts."""
-    return Method(name="greedy", kind="classical", run=partial(_run_greedy, steepest=steepest))
+    setting = "steepest" if steepest else "first"
+    return Method(name="greedy", kind="classical", run=partial(_run_greedy, steepest=steepest), setting=setting)
 
 
 def make_annealing(*, sweeps: int, hot: float, cold: float) -> Method:
     """Return simulated annealing with restarts: Metropolis sweeps, temperatures falling geometrically.
 
     Args:
-        hot, cold: First and last temperature in units of the root mean square field of a spin.
+        hot, cold: First and last temperature in units of what a flip usually changes, twice the root mean square
+            field of a spin.
     """
-    return Method(name="annealing", kind="classical", run=partial(_run_annealing, sweeps=sweeps, hot=hot, cold=cold))
+    run = partial(_run_annealing, sweeps=sweeps, hot=hot, cold=cold)
+    return Method(name="annealing", kind="classical", run=run, setting=f"sweeps={sweeps} hot={hot} cold={cold}")
 
 
 def make_tabu(*, tenure: float, moves: int) -> Method:
@@ -55,7 +58,8 @@ def make_tabu(*, tenure: float, moves: int) -> Method:
         tenure: Moves for which a flipped spin rests, as a share of n.
         moves: From one random start, in units of n.
     """
-    return Method(name="tabu", kind="classical", run=partial(_run_tabu, tenure=tenure, moves=moves))
+    run = partial(_run_tabu, tenure=tenure, moves=moves)
+    return Method(name="tabu", kind="classical", run=run, setting=f"tenure={tenure} moves={moves}")
 
 
 def run_uniform(instance: Instance, evaluations_max: int, chance: np.random.Generator) -> Trace:
@@ -88,8 +92,8 @@ def _run_annealing(
 ) -> Trace:
     near = make_neighbours(instance.problem)
     marks, counts = _make_books(instance, evaluations_max)
-    scale = np.sqrt(2 * np.sum(near.weights.astype(np.float64) ** 2) / (2 * instance.n))
-    temperatures = 2 * scale * np.geomspace(hot, cold, sweeps)
+    field = np.sqrt(np.sum(near.weights.astype(np.float64) ** 2) / instance.n)
+    temperatures = 2 * field * np.geomspace(hot, cold, sweeps)
     started = process_time()
     _anneal(_list_arrays(near), temperatures, chance, marks, counts)
     return _make_trace(instance, marks, counts, process_time() - started)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import process_time
 
 import numpy as np
 
 from matchstrike.contest.instances import Instance
-from matchstrike.contest.trace import Mark, Method, Trace
+from matchstrike.contest.trace import Kind, Mark, Method, Trace
 from vm.controllers import FixedAngles, RandomAngles
 from vm.engines.engine import Engine
 from vm.match_strike import Budget, Controller, MatchStrikeResult, match_strike
+from vm.posterior import Acquisition, PosteriorAngles, PosteriorSettings, make_posterior, transfer
 from vm.problem import IsingProblem
+from vm.recursive import make_recursive
 from vm.refinement import Refinement, refine_none
 
 SHOTS = 32
@@ -27,7 +29,7 @@ def make_fixed(engine: Engine, depth: int) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return FixedAngles(problem=problem, depth=depth)
 
-    return make_method(f"strike-fixed-p{depth}", engine, make)
+    return make_method(f"fixed-p{depth}", engine, make)
 
 
 def make_random(engine: Engine, depth: int) -> Method:
@@ -36,7 +38,62 @@ def make_random(engine: Engine, depth: int) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return RandomAngles(problem=problem, depth=depth)
 
-    return make_method(f"strike-random-p{depth}", engine, make, kind="chance")
+    return make_method(f"random-p{depth}", engine, make, kind="chance")
+
+
+def make_learning(engine: Engine, depth: int, *, acquisition: Acquisition = "thompson") -> Method:
+    """Return match-strike with a posterior that starts afresh on each instance."""
+    settings = PosteriorSettings(acquisition=acquisition)
+
+    def make(problem: IsingProblem) -> Controller:
+        return make_posterior(problem, depth, settings)
+
+    return make_method(f"{acquisition}-p{depth}", engine, make)
+
+
+def make_transferred(engine: Engine, learnt: PosteriorAngles) -> Method:
+    """Return match-strike with a posterior that starts from what it learnt on other instances."""
+
+    def make(problem: IsingProblem) -> Controller:
+        return transfer(learnt, problem)
+
+    return make_method(f"transfer-p{learnt.depth}", engine, make)
+
+
+def learn_angles(
+    engine: Engine, problems: Sequence[IsingProblem], depth: int, *, evaluations: int, seed: int
+) -> PosteriorAngles:
+    """Return a posterior after runs on some problems of one kind, one after another."""
+    learnt = make_posterior(problems[0], depth)
+    for number, problem in enumerate(problems):
+        result = match_strike(
+            problem,
+            engine=engine,
+            controller=transfer(learnt, problem),
+            budget=Budget(evaluations=evaluations),
+            chance=np.random.Generator(np.random.PCG64([seed, depth, number])),
+        )
+        assert isinstance(result.controller, PosteriorAngles)
+        learnt = result.controller
+    return learnt
+
+
+def make_recursion(engine: Engine, depth: int) -> Method:
+    """Return recursive match-strike."""
+
+    def make(problem: IsingProblem) -> Controller:
+        return make_recursive(problem, depth)
+
+    return make_method(f"recursive-p{depth}", engine, make)
+
+
+def make_refined(engine: Engine, depth: int, refinement: Refinement, name: str) -> Method:
+    """Return match-strike at the published angles with its shots refined."""
+
+    def make(problem: IsingProblem) -> Controller:
+        return FixedAngles(problem=problem, depth=depth)
+
+    return make_method(f"fixed-p{depth}+{name}", engine, make, refinement=refinement)
 
 
 def make_method(
@@ -44,7 +101,7 @@ def make_method(
     engine: Engine,
     make: MakeController,
     *,
-    kind: str = "quantum",
+    kind: Kind = "strikes",
     shots: int = SHOTS,
     refinement: Refinement = refine_none,
 ) -> Method:

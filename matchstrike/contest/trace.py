@@ -10,11 +10,14 @@ Terms:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from matchstrike.contest.instances import Instance
+
+Kind = Literal["classical", "strikes", "chance"]  # chance: uniform samples, random angles
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,16 +48,26 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: As the tables print it.
-        kind: classical, quantum (strikes), or chance (uniform samples, random angles).
+        kind: What it is.
         run: From instance, evaluations allowed and chance to a trace; stops at the instance's target.
+        setting: Its parameters, where it has any.
+        is_counted: Whether it says how many evaluations it took; if not, only its time is compared.
     """
 
     name: str
-    kind: str
+    kind: Kind
     run: Callable[[Instance, int, np.random.Generator], Trace]
+    setting: str = ""
+    is_counted: bool = True
 
 
 def get_hit(trace: Trace, target: int) -> Mark | None:
     """Return the mark at or below the target, if there is one."""
     last = trace.marks[-1] if trace.marks else None
     return last if last is not None and last.energy <= target else None
+
+
+def get_best(trace: Trace, evaluations: int) -> int | None:
+    """Return the best energy within a number of evaluations; None if there was none yet."""
+    found = [mark.energy for mark in trace.marks if mark.evaluations <= evaluations]
+    return found[-1] if found else None

@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from matchstrike.contest.instances import Instance
-from matchstrike.contest.trace import Method, Trace, get_hit
+from matchstrike.contest.trace import Method, Trace, get_best, get_hit
+
+BUDGETS = (32, 128, 512, 2048, 8192)
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +19,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run: Number; with seed, method and instance it gives the run's chance (`make_chance`).
+        setting: The method's parameters.
+        best_at: The best energy after each of some numbers of evaluations, None before the first.
         hit_evaluations, hit_recomputed, hit_seconds: Spent until the first hit; None without one.
         evaluations, seconds: Spent in the whole run.
     """
@@ -25,9 +29,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     instance: str
     method: str
+    setting: str
     run: int
     target: int
     best_energy: int
+    best_at: tuple[tuple[int, int | None], ...]
     hit_evaluations: int | None
     hit_recomputed: int | None
     hit_seconds: float | None
@@ -48,7 +54,7 @@ def run_trials(
     trials = []
     for instance in instances:
         for run in range(runs):
-            chance = make_chance(seed, method.name, instance.name, run)
+            chance = make_chance(seed, f"{method.name} {method.setting}", instance.name, run)
             trace = method.run(instance, evaluations_max, chance)
             trials.append(make_trial(method, instance, run, trace))
             if on_trial is not None:
@@ -64,11 +70,13 @@ def make_trial(method: Method, instance: Instance, run: int, trace: Trace) -> Tr
         n=instance.n,
         instance=instance.name,
         method=method.name,
+        setting=method.setting,
         run=run,
         target=instance.target,
         best_energy=trace.marks[-1].energy,
-        hit_evaluations=None if hit is None else hit.evaluations,
-        hit_recomputed=None if hit is None else hit.recomputed,
+        best_at=tuple((budget, get_best(trace, budget)) for budget in BUDGETS),
+        hit_evaluations=hit.evaluations if hit is not None and method.is_counted else None,
+        hit_recomputed=hit.recomputed if hit is not None and method.is_counted else None,
         hit_seconds=None if hit is None else hit.seconds,
         evaluations=trace.evaluations,
         seconds=trace.seconds,
