@@ -50,7 +50,7 @@ FastEffect: TypeAlias = NetworkCommand | Log
 TIMEOUT_MS = 10_000
 LOST_MS = 15_000  # then the network has forgotten a request
 SETTLE_MS = 2_000  # so long others may still tell of a later final block
-PROOF_PATIENCE_MS = 20_000  # then what is proven is enough, whoever claims more
+PROOF_PATIENCE_MS = 12_000  # without a full page; then what is proven is enough, whoever claims more
 PATIENCE_MS = 60_000  # then a state that nobody gives is given up for a newer one
 ASKS_PEER_MAX = 2
 ASKERS_MAX = 3  # peers that are asked for the same at once
@@ -82,7 +82,7 @@ class FastSync:
         self._last_id = 0
         self._effects: list[FastEffect] = []
         self._told_ms: int | None = None
-        self._proof_ms = 0
+        self._page_ms = 0
         self._progress_ms = 0
         self._deadline_ms = DEADLINE_MS
         self.proof = ProofChase(shelf, plan)
@@ -182,15 +182,14 @@ class FastSync:
         except InvalidStep as error:
             self._punish(peer, f"a false proof of finality: {error}")
         self.proof.keep_final()
+        is_meagre = len(answer.steps) < STEPS_MAX and sum(map(len, answer.steps)) < PAGE_BYTES_MEAGRE
         if self.proof.bytes_taken > taken:
-            self._proof_ms = self._progress_ms = now_ms
+            self._progress_ms, is_current = now_ms, True
+            self._page_ms = self._page_ms if is_meagre else now_ms
             self._peers.begin_place()
-            is_current = True
         state = self._peers.get(peer)
         if state is None:
             return
-        size = sum(map(len, answer.steps))
-        is_meagre = len(answer.steps) < STEPS_MAX and size < PAGE_BYTES_MEAGRE
         if is_end or self.proof.bytes_taken == taken or (is_meagre and state.final_number > self.proof.final_number):
             self._peers.note_barren(peer, now_ms)
             state.has_no_more = is_current
@@ -224,7 +223,8 @@ class FastSync:
         """Say whether nobody has more, or was given long enough to show it, and those who come late were waited for."""
         if self._told_ms is None:
             return now_ms >= LONELY_MS
-        if self.proof.target is not None and now_ms - self._proof_ms >= PROOF_PATIENCE_MS:
+        # The proof of a chain that goes on never ends: its last steps, one by one, are nothing to wait for.
+        if self.proof.target is not None and now_ms - max(self._told_ms, self._page_ms) >= PROOF_PATIENCE_MS:
             return True
         return not has_fresh and now_ms - self._told_ms >= SETTLE_MS
 
@@ -277,7 +277,7 @@ class FastSync:
         return is_free and sum(ask.peer == peer for ask in self._asks.values()) < ASKS_PEER_MAX
 
     def _give_up(self, now_ms: int) -> None:
-        self.target, self._progress_ms, self._proof_ms = None, now_ms, now_ms
+        self.target, self._progress_ms, self._page_ms = None, now_ms, now_ms
         self._peers.begin_place()
 
     def _check_deadline(self, now_ms: int) -> None:
