@@ -32,6 +32,7 @@ HONEST = ("bob", "charlie", "miner")
 CROOKS = ("thief", "sniper")
 NAMES = ("alice", *HONEST, *CROOKS)
 LIMITS = SolutionParams(reveal_blocks=3, commits_max=5, deposit_planck=UNIT_PLANCK, deposit_step=2)
+LIVE = (ProblemStatus.Open, ProblemStatus.Solved, ProblemStatus.Revealing)
 all_bits = st.integers(0, 63)
 honest_names = st.sampled_from(HONEST)
 
@@ -57,6 +58,7 @@ class SolutionMachine(RuleBasedStateMachine):
         self.shown: dict[int, list[tuple[int, int, bytes]]] = {}
         self.copied: set[tuple[int, int]] = set()
         self.paid: dict[int, int] = {}
+        self.winners: dict[int, bytes] = {}
 
     # ---- what people do
 
@@ -70,15 +72,17 @@ class SolutionMachine(RuleBasedStateMachine):
         terms = {"target_energy": goal, "deadline": self.chain.head.number + 1 + life, "best_effort_ppb": ppb}
         self.mine("miner", self.chain.sign("alice", post, *post_arguments(**terms)))
 
-    @rule(name=honest_names, problem=st.integers(0, 3), bits=all_bits)
-    def commit_secret(self, name: str, problem: int, bits: int) -> None:
+    @rule(name=honest_names, pick=st.integers(0, 99), bits=all_bits)
+    def commit_secret(self, name: str, pick: int, bits: int) -> None:
         """Commit to own bits."""
+        problem = self.pick(pick)
         self.secrets.append(Secret(name, problem, bits))
         self.mine("miner", sign_commit(self.chain, name, bits, problem=problem))
 
-    @rule(names=st.permutations(HONEST), problem=st.integers(0, 3), bits=all_bits)
-    def commit_together(self, names: list[str], problem: int, bits: int) -> None:
+    @rule(names=st.permutations(HONEST), pick=st.integers(0, 99), bits=all_bits)
+    def commit_together(self, names: list[str], pick: int, bits: int) -> None:
         """Commit to the same bits in one block."""
+        problem = self.pick(pick)
         self.secrets += [Secret(name, problem, bits) for name in names]
         self.mine("miner", *(sign_commit(self.chain, name, bits, problem=problem) for name in names))
 
@@ -115,16 +119,16 @@ class SolutionMachine(RuleBasedStateMachine):
         self.mine("miner", *(sign_commit(self.chain, name, them, problem=problem) for name, them in crooked))
         self.mine("miner", *(sign_reveal(self.chain, name, them, problem=problem) for name, them in crooked))
 
-    @rule(author=honest_names, problem=st.integers(0, 3), bits=all_bits, offset=st.sampled_from((0, 0, 0, 2)))
-    def show_as_author(self, author: str, problem: int, bits: int, offset: int) -> None:
+    @rule(author=honest_names, pick=st.integers(0, 99), bits=all_bits, offset=st.sampled_from((0, 0, 0, 2)))
+    def show_as_author(self, author: str, pick: int, bits: int, offset: int) -> None:
         """Bring a solution with a block; it may be wrong."""
         energy = compute_ring_energy(bits) + offset
-        self.mine(author, solution=AuthorSolution(problem_id=problem, energy=energy, bits=bytes((bits,))))
+        self.mine(author, solution=AuthorSolution(problem_id=self.pick(pick), energy=energy, bits=bytes((bits,))))
 
-    @rule(problem=st.integers(0, 3))
-    def cancel_problem(self, problem: int) -> None:
+    @rule(pick=st.integers(0, 99))
+    def cancel_problem(self, pick: int) -> None:
         """Take a problem back, or try."""
-        self.mine("miner", self.chain.sign("alice", cancel, problem))
+        self.mine("miner", self.chain.sign("alice", cancel, self.pick(pick)))
 
     @rule(count=st.integers(1, 3))
     def wait(self, count: int) -> None:
@@ -133,6 +137,11 @@ class SolutionMachine(RuleBasedStateMachine):
             self.mine("miner")
 
     # ---- the model
+
+    def pick(self, choice: int) -> int:
+        """Return mostly a live problem, sometimes any number."""
+        live = [row.problem_id for row in list_problems(self.chain.view) if row.record.status in LIVE]
+        return live[choice % len(live)] if live and choice > 4 else choice % 5
 
     def is_waiting(self, secret: Secret) -> bool:
         """Say whether the commit to this waits."""
@@ -171,6 +180,7 @@ class SolutionMachine(RuleBasedStateMachine):
             shown = self.shown[event.problem]
             energy, _, solver = min(shown, key=lambda row: (max(row[0], record.target_energy), row[1]))
             assert event.solver == solver
+            self.winners[event.problem] = solver
             is_reached = energy <= record.target_energy
             assert event.amount == (record.bounty if is_reached else record.bounty * record.best_effort_ppb // 10**9)
             assert event.solver not in map(get_key, CROOKS)
@@ -188,8 +198,7 @@ class SolutionMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_over_holds_nothing(self) -> None:
         """Alice's holds are those of live problems; a solver's are those of waiting commits."""
-        live = (ProblemStatus.Open, ProblemStatus.Solved, ProblemStatus.Revealing)
-        is_any_live = any(row.record.status in live for row in list_problems(self.chain.view))
+        is_any_live = any(row.record.status in LIVE for row in list_problems(self.chain.view))
         assert (self.chain.get_reserved("alice") > 0) == is_any_live
         waiting = {entry.account for _, entries in COMMITS.iterate(self.chain.state) for entry in entries}
         for name in (*HONEST, *CROOKS):
@@ -202,6 +211,10 @@ class SolutionMachine(RuleBasedStateMachine):
             return
         for _ in range(20):
             self.mine("miner")
+        for problem, winner in self.winners.items():
+            goal = next(row.record for row in list_problems(self.chain.view) if row.problem_id == problem).target_energy
+            best = min(self.shown[problem], key=lambda row: (max(row[0], goal), row[1]))
+            assert best[2] == winner, "nothing that was shown after the payment would have won"
         assert self.chain.get_reserved("alice") == 0
         assert not list(COMMITS.iterate(self.chain.state))
 

@@ -302,6 +302,16 @@ def test_the_same_solution_from_two_accounts_pays_the_earlier_one() -> None:
     assert find_paid(add_until(chain, 20)) == [(get_key("charlie"), BOUNTY)]
 
 
+def test_sol_12_below_the_target_all_energies_are_equal() -> None:
+    """SOL-12: the earlier one wins though the later one goes deeper."""
+    chain = make_posted(target_energy=-2)
+    add(chain, sign_commit(chain, "charlie", GOOD_BITS))
+    add(chain, sign_commit(chain, "bob", BEST_BITS))
+    add(chain, sign_reveal(chain, "bob", BEST_BITS))
+    add(chain, sign_reveal(chain, "charlie", GOOD_BITS))
+    assert find_paid(add_until(chain, 20)) == [(get_key("charlie"), BOUNTY)]
+
+
 def test_a_commit_that_reaches_the_target_may_be_revealed_after_the_deadline() -> None:
     """SOL-09: it then earns the bounty, and no earlier one above the target beats it."""
     chain = make_posted()
