@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from matchstrike.commands.bench_chain import bench_chain
+from matchstrike.commands.bench_engines import bench_engines
 from matchstrike.commands.bench_followers import bench_followers
 from matchstrike.commands.bench_match import bench_match
 from matchstrike.commands.bench_network import bench_network
@@ -19,6 +20,7 @@ def bench() -> None:
 
 
 bench.add_command(bench_chain)
+bench.add_command(bench_engines)
 bench.add_command(bench_followers)
 bench.add_command(bench_match)
 bench.add_command(bench_network)
