@@ -177,8 +177,8 @@ class Offences:
             if key in self._unsaved:
                 effects += self._save(evidence)
             # SPEC VOT-13: A node MUST tell of an offence when it finds it, when it starts and once a minute, and bring
-            # it into its blocks, unless the state after its head shows it punished or too old.
-            if self.find_standing(evidence) in ("open", "unknown key"):
+            # it into its blocks, while the state after its head shows stake to take for it.
+            if self.find_standing(evidence) == "open":
                 # SPEC VOT-08: Both votes of a conflict MUST be passed on, so that every author can bring the evidence.
                 effects.append(Publish(topic="votes", data=encode_evidence(evidence)))
         return effects
