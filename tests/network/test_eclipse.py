@@ -144,6 +144,24 @@ def test_net_53_who_brings_valid_headers_or_extrinsics_stays() -> None:
     run_scene(scene)
 
 
+def test_net_53_the_nearest_stay() -> None:
+    """The two youngest of ten again."""
+
+    async def scene() -> None:
+        async with open_town(10) as town:
+            peers = await town.come(10)
+            for node in peers:
+                connection = town.victim.service.host.get_connection(node.peer)
+                assert connection is not None
+                assert connection._session is not None
+                connection._session.round_trip_ms = 1 if node in peers[8:] else 50
+            await town.come(3)
+            assert town.here(peers[8:]) == peers[8:]
+            assert len(town.here(peers)) < 10
+
+    run_scene(scene)
+
+
 def test_net_52_a_reserved_peer_gets_in_and_stays_and_a_banned_one_gets_nobodys_place() -> None:
     async def scene() -> None:
         async with open_town(4) as town:
