@@ -51,6 +51,7 @@ _BLOCK: Ranges = {
     "bytes_max": (1024, 2**30),
     "weight_max": (1, 2**63),
     "normal_share_ppb": (0, BILLION),
+    "audit_share_ppb": (0, BILLION),
     "block_hash_count": (1, U32_MAX),
 }
 _PROBLEM: Ranges = {
@@ -84,6 +85,22 @@ _SOLUTION: Ranges = {
     "deposit_planck": (1, 2**60),
     "deposit_step": (4, 256),  # with commits_max at most 63 doublings
 }
+_BATCH: Ranges = {
+    "bond_planck": (1, 2**100),
+    "deposit_planck": (1, 2**100),
+    "count_min": (1, 65_536),
+    "count_max": (1, 2**31),
+    "window_blocks": (1, 2**16),
+    "audit_delay_blocks": (1, 2**16),
+    "audit_search_blocks": (1, 256),
+    "answer_blocks": (1, 2**20),
+    "leaves_min": (1, 64),
+    "leaves_max": (1, 64),
+    "audit_gas_max": (1, U64_MAX),
+    "fraud_blocks": (1, 2**24),
+    "unbond_blocks": (2, 2**31),
+    "reporter_share_ppb": (0, BILLION),
+}
 
 
 def find_bad_number(params: Params) -> str | None:
@@ -97,13 +114,16 @@ def find_bad_number(params: Params) -> str | None:
         ("finality.", params.finality, _FINALITY),
         ("staking.", params.staking, _STAKING),
         ("solution.", params.solution, _SOLUTION),
+        ("batch.", params.batch, _BATCH),
     )
     for prefix, record, ranges in groups:
         for name, (lowest, highest) in ranges.items():
             value = getattr(record, name)
             if not lowest <= value <= highest:
                 return f"params.{prefix}{name} is {value}, but must be {lowest} to {highest}"
-    return _find_bad_work(params.work) or _find_bad_staking(params) or _find_bad_room(params)
+    return (
+        _find_bad_work(params.work) or _find_bad_staking(params) or _find_bad_batches(params) or _find_bad_room(params)
+    )
 
 
 def _find_bad_work(work: WorkParams) -> str | None:
@@ -131,10 +151,24 @@ def _find_bad_staking(params: Params) -> str | None:
     return None
 
 
+def _find_bad_batches(params: Params) -> str | None:
+    batch, block = params.batch, params.block
+    if block.normal_share_ppb + block.audit_share_ppb > BILLION:
+        return "params.block.normal_share_ppb and audit_share_ppb are more than a whole block together"
+    if not batch.leaves_min <= min(batch.leaves_max, batch.count_min) or batch.count_min > batch.count_max:
+        return "params.batch: leaves_min is at most leaves_max and count_min, and count_min at most count_max"
+    if batch.window_blocks > block.block_hash_count:
+        return "params.batch.window_blocks exceeds block_hash_count: a header's parent could not be looked up"
+    way = batch.audit_delay_blocks + batch.audit_search_blocks + batch.answer_blocks + batch.fraud_blocks
+    if batch.unbond_blocks <= way:
+        return f"params.batch.unbond_blocks must exceed the {way} blocks in which a batch may be punished"
+    return None
+
+
 def _find_bad_room(params: Params) -> str | None:
     """Say when signed extrinsics could leave an author no bytes for its header, all votes and evidence."""
     block = params.block
-    signed = block.bytes_max * block.normal_share_ppb // BILLION
+    signed = block.bytes_max * (block.normal_share_ppb + block.audit_share_ppb) // BILLION
     room, lengths = block.bytes_max - signed, signed // 50  # a length takes 2 % of an extrinsic at most
     needed = HEADER_AND_REPORTS_BYTES + 2 * params.staking.validators_max * VOTE_BYTES + lengths
     if room < needed:

@@ -4,7 +4,8 @@ Initialisation (system, then each pallet's `on_initialize`, in pallet order), in
 pallet's `on_finalize`. The parent's header is an input, because its seal takes effect here.
 
 Terms:
-    weight: picoseconds; signed extrinsics may use the normal share of a block, inherents are always taken.
+    weight: picoseconds; signed extrinsics may use their class's share of a block, inherents are always taken.
+    operational: signed extrinsics with a share that ordinary ones cannot take; those that could only fail are refused.
 
 Invariants: an extrinsic that is refused changes nothing; a call that fails changes nothing but nonce and fee.
 
@@ -25,7 +26,7 @@ from runtime.diagnosis import diagnose_signature
 from runtime.dispatch import DispatchFailure
 from runtime.environment import FINALIZATION, BlockFacts, Environment
 from runtime.event_bytes import encode_events
-from runtime.limits import PerClassWeight, compute_normal_bytes_max, compute_normal_weight_max
+from runtime.limits import PerClassWeight, compute_bytes_max, compute_weight_max
 from runtime.outcomes import ApplyOutcome, BlockOutcome
 from runtime.pallets.finality import STATUS
 from runtime.pallets.system import BLOCK_WEIGHT, EVENT_COUNT, EVENTS, EXTRINSIC_COUNT, ExtrinsicFailed, ExtrinsicSuccess
@@ -44,6 +45,7 @@ from runtime.validity import (
 from runtime.weights import BASE_BLOCK, BASE_EXTRINSIC
 
 IsSignatureChecked = Callable[[bytes], bool]
+SIGNED_CLASSES = (DispatchClass.Normal, DispatchClass.Operational)
 
 
 class BlockExecution:
@@ -56,11 +58,11 @@ class BlockExecution:
         self.env = Environment(state, params, facts)
         self._is_signature_checked = is_signature_checked
         self._results: list[ApplyOutcome] = []
-        self._bytes_used = 0
-        self._weight_normal = 0
+        self._bytes_used = dict.fromkeys(SIGNED_CLASSES, 0)
+        self._weight_used = dict.fromkeys(SIGNED_CLASSES, 0)
         self._weight_mandatory = BASE_BLOCK
-        self._weight_max = compute_normal_weight_max(params)
-        self._bytes_max = compute_normal_bytes_max(params)
+        self._weight_max = {kind: compute_weight_max(params, kind) for kind in SIGNED_CLASSES}
+        self._bytes_max = {kind: compute_bytes_max(params, kind) for kind in SIGNED_CLASSES}
         self._has_signed = False
         for pallet in PALLETS:
             if pallet.on_initialize is not None:
@@ -99,7 +101,9 @@ class BlockExecution:
         env.phase = FINALIZATION
         EXTRINSIC_COUNT.set(state, len(self._results))
         weight = PerClassWeight(
-            normal=Weight(ref_time=self._weight_normal), mandatory=Weight(ref_time=self._weight_mandatory)
+            normal=Weight(ref_time=self._weight_used[DispatchClass.Normal]),
+            operational=Weight(ref_time=self._weight_used[DispatchClass.Operational]),
+            mandatory=Weight(ref_time=self._weight_mandatory),
         )
         BLOCK_WEIGHT.set(state, weight)
         for pallet in PALLETS:
@@ -114,7 +118,7 @@ class BlockExecution:
             events=events,
             event_rows=tuple(env.events),
             extrinsic_results=tuple(self._results),
-            weight=self._weight_normal + self._weight_mandatory,
+            weight=sum(self._weight_used.values()) + self._weight_mandatory,
             finality=STATUS.get(state),
         )
 
@@ -151,13 +155,14 @@ class BlockExecution:
         weight = self._check_signed(extrinsic, signed, called, signature_checked)
         info = get_payer(env.state, signed)
         length = len(extrinsic.raw)
-        self._check_room(weight, length)
+        kind = call.dispatch_class
+        self._check_room(kind, weight, length)
         fee = self._compute_base_fee(weight, length) + signed.tip
         check_payable(self.params, info, fee)
         charge(env, signer, info, fee)
         self._has_signed = True
-        self._weight_normal += weight + BASE_EXTRINSIC
-        self._bytes_used += length
+        self._weight_used[kind] += weight + BASE_EXTRINSIC
+        self._bytes_used[kind] += length
         mark = env.make_mark()
         try:
             call.function(env, signer, *arguments)
@@ -170,7 +175,7 @@ class BlockExecution:
         else:
             outcome = ApplyOutcome(fee=fee, weight=weight)
         settle(env, signer, fee, signed.tip)
-        success = self._get_success(weight, DispatchClass.Normal)
+        success = self._get_success(weight, kind)
         if outcome.error is None:
             env.deposit_event(success)
         else:
@@ -192,13 +197,14 @@ class BlockExecution:
         # SPEC RUN-14: A signed extrinsic MUST carry its signer's signature over call, extensions and chain values.
         if not is_checked and not is_well_signed(extrinsic, signed, suffix):
             raise diagnose_signature(extrinsic, signed, self._signing, self.params)
+        check_due(self.env.state, self.params, self.env.number, called)
         return entry.call.compute_weight(arguments)
 
-    def _check_room(self, weight: int, length: int) -> None:
-        # SPEC RUN-16: Signed extrinsics of a block MUST NOT exceed the normal share of its weight and bytes.
-        if self._weight_normal + weight + BASE_EXTRINSIC > self._weight_max:
+    def _check_room(self, kind: DispatchClass, weight: int, length: int) -> None:
+        # SPEC RUN-16: Signed extrinsics of a block MUST NOT exceed their class's share of its weight and bytes.
+        if self._weight_used[kind] + weight + BASE_EXTRINSIC > self._weight_max[kind]:
             raise ExhaustsResources("the block has no weight left for this extrinsic")
-        if self._bytes_used + length > self._bytes_max:
+        if self._bytes_used[kind] + length > self._bytes_max[kind]:
             raise ExhaustsResources("the block has no bytes left for this extrinsic")
 
     def _compute_base_fee(self, weight: int, length: int) -> int:
@@ -259,6 +265,22 @@ def check_signable(entry: CallEntry) -> None:
     # SPEC RUN-18: An inherent MUST NOT be signed.
     if entry.call.is_inherent:
         raise MandatoryValidation(f"{entry.pallet}.{entry.call.name} is set by the block's author, nobody signs it")
+
+
+def check_due(state: Overlay, params: Params, number: int, called: tuple[CallEntry, tuple[object, ...]]) -> None:
+    """Refuse an operational call that could only fail in the block of this height.
+
+    Raises:
+        CallNotAllowed
+    """
+    entry, arguments = called
+    if entry.call.check_due is None:
+        return
+    try:
+        entry.call.check_due(state, params, number, arguments)
+    # SPEC RUN-29: An operational extrinsic whose call could only fail MUST be refused.
+    except DispatchFailure as failure:
+        raise CallNotAllowed(_describe(entry, failure)) from failure
 
 
 def _describe(entry: CallEntry, failure: DispatchFailure) -> str:

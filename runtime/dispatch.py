@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 StorageItem = StorageValue[typing.Any] | StorageMap[typing.Any, typing.Any]
 CallWeight = int | Callable[..., int]
+CheckDue = Callable[[Overlay, Params, int, typing.Any], None]  # state, params, height, arguments
 
 
 class DispatchFailure(Exception):
@@ -96,19 +97,29 @@ class Call:
 
     Attributes:
         fields: Argument names with their annotations, in order.
-        dispatch_class: Mandatory for inherents, which nobody signs.
+        dispatch_class: Mandatory for inherents, which nobody signs; Operational for calls that have a share of each
+            block for themselves.
+        check_due: For operational calls: raises a `DispatchFailure` where the call could only fail.
     """
 
-    __slots__ = ("codec", "dispatch_class", "docs", "fields", "function", "index", "name", "weight")
+    __slots__ = ("check_due", "codec", "dispatch_class", "docs", "fields", "function", "index", "name", "weight")
 
-    def __init__(self, function: Callable[..., None], index: int, weight: CallWeight, is_inherent: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        index: int,
+        weight: CallWeight,
+        dispatch_class: DispatchClass,
+        check_due: CheckDue | None = None,
+    ) -> None:
         hints = typing.get_type_hints(function, include_extras=True)
         names = [name for name in hints if name not in ("env", "origin", "return")]
         self.function = function
         self.name = function.__name__
         self.index = index
         self.weight = weight
-        self.dispatch_class = DispatchClass.Mandatory if is_inherent else DispatchClass.Normal
+        self.dispatch_class = dispatch_class
+        self.check_due = check_due
         self.fields: tuple[tuple[str, Hashable], ...] = tuple((name, hints[name]) for name in names)
         self.codec: Codec[object] = codec_of_alias(_tuple_of(tuple(hints[name] for name in names)))
         self.docs = cleandoc(function.__doc__ or "")
@@ -117,6 +128,11 @@ class Call:
     def is_inherent(self) -> bool:
         """True if only the author may make this call, unsigned."""
         return self.dispatch_class is DispatchClass.Mandatory
+
+    @property
+    def is_operational(self) -> bool:
+        """True if the call has a share of each block that ordinary ones cannot take."""
+        return self.dispatch_class is DispatchClass.Operational
 
     def compute_weight(self, arguments: tuple[object, ...]) -> int:
         """Return the call's weight in picoseconds of reference time."""
@@ -146,13 +162,18 @@ class Pallet(msgspec.Struct, frozen=True, kw_only=True):
     check_invariants: Callable[[Overlay, Params], None] | None = None
 
 
-def call(*, index: int, weight: CallWeight, is_inherent: bool = False) -> Callable[[Callable[..., None]], Call]:
+def call(
+    *, index: int, weight: CallWeight, is_inherent: bool = False, check_due: CheckDue | None = None
+) -> Callable[[Callable[..., None]], Call]:
     """Make a call of a function `(env, origin, ...)`, or `(env, ...)` for an inherent.
 
     Args:
         weight: Picoseconds of reference time, or a function of the call's arguments that returns them.
+        check_due: Makes the call operational; refuses it, cheaply, where it could only fail.
     """
-    return lambda function: Call(function, index, weight, is_inherent)
+    kind = DispatchClass.Operational if check_due is not None else DispatchClass.Normal
+    dispatch_class = DispatchClass.Mandatory if is_inherent else kind
+    return lambda function: Call(function, index, weight, dispatch_class, check_due)
 
 
 def _tuple_of(annotations: tuple[Hashable, ...]) -> Hashable:

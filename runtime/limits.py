@@ -11,7 +11,7 @@ import msgspec
 
 from chain.params import Params
 from chain.scale_shapes import U32, U64
-from chain.substrate_types import Weight
+from chain.substrate_types import DispatchClass, Weight
 from runtime.weights import BASE_BLOCK, BASE_EXTRINSIC
 
 BILLION = 1_000_000_000
@@ -88,18 +88,41 @@ def compute_normal_bytes_max(params: Params) -> int:
     return params.block.bytes_max * params.block.normal_share_ppb // BILLION
 
 
+def compute_audit_weight_max(params: Params) -> int:
+    """Return the weight that operational extrinsics, the answers to audits, of one block may use together."""
+    return params.block.weight_max * params.block.audit_share_ppb // BILLION
+
+
+def compute_audit_bytes_max(params: Params) -> int:
+    """Return the bytes that operational extrinsics of one block may use together."""
+    return params.block.bytes_max * params.block.audit_share_ppb // BILLION
+
+
+def compute_weight_max(params: Params, kind: DispatchClass) -> int:
+    """Return the weight that signed extrinsics of a class may use together."""
+    is_audit = kind is DispatchClass.Operational
+    return compute_audit_weight_max(params) if is_audit else compute_normal_weight_max(params)
+
+
+def compute_bytes_max(params: Params, kind: DispatchClass) -> int:
+    """Return the bytes that signed extrinsics of a class may use together."""
+    is_audit = kind is DispatchClass.Operational
+    return compute_audit_bytes_max(params) if is_audit else compute_normal_bytes_max(params)
+
+
 def make_block_weights(params: Params) -> BlockWeights:
     """Return the weight limits that the params say."""
     total = Weight(ref_time=params.block.weight_max)
     normal = Weight(ref_time=compute_normal_weight_max(params))
     base = Weight(ref_time=BASE_EXTRINSIC)
     largest = Weight(ref_time=normal.ref_time - BASE_EXTRINSIC)
+    audits = Weight(ref_time=compute_audit_weight_max(params))
     return BlockWeights(
         base_block=Weight(ref_time=BASE_BLOCK),
         max_block=total,
         per_class=PerClassLimits(
             normal=WeightsPerClass(base_extrinsic=base, max_extrinsic=largest, max_total=normal, reserved=None),
-            operational=WeightsPerClass(base_extrinsic=base, max_extrinsic=None, max_total=total, reserved=None),
+            operational=WeightsPerClass(base_extrinsic=base, max_extrinsic=None, max_total=audits, reserved=audits),
             mandatory=WeightsPerClass(base_extrinsic=base, max_extrinsic=None, max_total=None, reserved=None),
         ),
     )
@@ -107,5 +130,5 @@ def make_block_weights(params: Params) -> BlockWeights:
 
 def make_block_length(params: Params) -> BlockLength:
     """Return the length limits that the params say."""
-    total = params.block.bytes_max
-    return BlockLength(max=PerClassLength(normal=compute_normal_bytes_max(params), operational=total, mandatory=total))
+    normal, audits = compute_normal_bytes_max(params), compute_audit_bytes_max(params)
+    return BlockLength(max=PerClassLength(normal=normal, operational=audits, mandatory=params.block.bytes_max))

@@ -2,7 +2,8 @@
 
 Terms:
     head: the header that the next block stands on; `view` is the state after it.
-    priority: how much an extrinsic offers for the block space it takes; `(tip + 1) * how many of its kind fit a block`.
+    priority: how much an extrinsic offers for the block space it takes; `(tip + 1) * how many of its kind fit a block`,
+        and 2^63 more for operational ones, whose space is no other's.
 
 Source: frame_system's CheckNonce, pallet_transaction_payment's priority.
 """
@@ -17,10 +18,10 @@ from chain.header import Header
 from chain.params import Params
 from chain.scale import codec_of_alias
 from chain.state_view import StateView
-from chain.substrate_types import DispatchError
-from runtime.block_execution import check_signable, decode_call, resolve_call
+from chain.substrate_types import DispatchClass, DispatchError
+from runtime.block_execution import check_due, check_signable, decode_call, resolve_call
 from runtime.diagnosis import diagnose_signature
-from runtime.limits import compute_normal_bytes_max, compute_normal_weight_max
+from runtime.limits import compute_bytes_max, compute_weight_max
 from runtime.outcomes import ApplyOutcome, ValidTransaction
 from runtime.pallets.system import BLOCK_HASH
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER, FeeDetails, compute_fee
@@ -38,6 +39,7 @@ from runtime.validity import CallNotAllowed, ExhaustsResources, InvalidTransacti
 from runtime.weights import BASE_EXTRINSIC
 
 _ERROR = codec_of_alias(DispatchError)
+OPERATIONAL_PRIORITY = 2**63
 
 
 class FeeQuote(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +81,10 @@ def validate_transaction(
     info = get_account(state, signed.signer)
     check_not_stale(info, signed.nonce)
     length = len(extrinsic.raw)
-    if weight + BASE_EXTRINSIC > compute_normal_weight_max(params) or length > compute_normal_bytes_max(params):
+    kind = entry.call.dispatch_class
+    if weight + BASE_EXTRINSIC > compute_weight_max(params, kind) or length > compute_bytes_max(params, kind):
         raise ExhaustsResources("no block has room for an extrinsic of this weight or length")
+    check_due(state, params, signing.number, (entry, arguments))
     multiplier = NEXT_FEE_MULTIPLIER.get(state)
     fee = compute_fee(params, multiplier, weight=weight, length=length, tip=signed.tip).total
     check_payable(params, info, fee)
@@ -89,7 +93,7 @@ def validate_transaction(
         number=signing.number,
         next_nonce=info.nonce,
         sizes=(weight, length, fee),
-        params=params,
+        priority=compute_priority(params, weight=weight, length=length, tip=signed.tip, kind=kind),
         signature_key=compute_signature_key(extrinsic.raw, suffix),
     )
 
@@ -130,11 +134,14 @@ def make_nonce_tag(signer: bytes, nonce: int) -> bytes:
     return signer + nonce.to_bytes(4, "little")
 
 
-def compute_priority(params: Params, *, weight: int, length: int, tip: int) -> int:
-    """Return the priority of a signed extrinsic, a u64."""
-    by_weight = compute_normal_weight_max(params) // max(weight + BASE_EXTRINSIC, 1)
-    by_length = compute_normal_bytes_max(params) // max(length, 1)
-    return min((tip + 1) * max(min(by_weight, by_length), 1), 2**64 - 1)
+def compute_priority(
+    params: Params, *, weight: int, length: int, tip: int, kind: DispatchClass = DispatchClass.Normal
+) -> int:
+    """Return the priority of a signed extrinsic, a u64; operational ones stand above all others."""
+    by_weight = compute_weight_max(params, kind) // max(weight + BASE_EXTRINSIC, 1)
+    by_length = compute_bytes_max(params, kind) // max(length, 1)
+    priority = min((tip + 1) * max(min(by_weight, by_length), 1), OPERATIONAL_PRIORITY - 1)
+    return priority + OPERATIONAL_PRIORITY if kind is DispatchClass.Operational else priority
 
 
 def _make_verdict(
@@ -143,15 +150,15 @@ def _make_verdict(
     number: int,
     next_nonce: int,
     sizes: tuple[int, int, int],
-    params: Params,
+    priority: int,
     signature_key: bytes,
 ) -> ValidTransaction:
-    weight, length, fee = sizes
+    weight, _, fee = sizes
     is_ahead = signed.nonce > next_nonce
     return ValidTransaction(
         signer=signed.signer,
         nonce=signed.nonce,
-        priority=compute_priority(params, weight=weight, length=length, tip=signed.tip),
+        priority=priority,
         requires=(make_nonce_tag(signed.signer, signed.nonce - 1),) if is_ahead else (),
         provides=(make_nonce_tag(signed.signer, signed.nonce),),
         longevity_blocks=compute_longevity(signed.era, number),

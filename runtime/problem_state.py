@@ -14,6 +14,7 @@ from runtime.environment import Environment
 from runtime.pallets.balances import HoldReason, release
 from runtime.problem_checks import NotOpen, UnknownProblem
 from runtime.problem_records import AgendaItem, Deed, Instance, Payable, Problem, ProblemStatus
+from runtime.snapshots import forget_snapshots
 from runtime.solution_state import COMMITS
 from runtime.storage import Overlay, StorageMap, StorageValue
 
@@ -86,6 +87,7 @@ def close_problem(env: Environment, problem: int, record: Problem, status: Probl
         unschedule(env, record.deadline + 1, Deed.Expire, problem)
     closed = replace(record, status=status, closed_at=env.number, deposit=0)
     RECORDS.set(env.state, problem, closed)
+    forget_snapshots(env.state, problem)
     drop_instance(env.state, problem, closed)
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
     kept = CANCELLED_BLOCKS_KEPT if status is ProblemStatus.Cancelled else CLOSED_BLOCKS_KEPT

@@ -36,6 +36,7 @@ from runtime.dispatch import (
     TokenFailure,
 )
 from runtime.pallets.balances import BALANCES
+from runtime.pallets.batches import BATCHES
 from runtime.pallets.finality import FINALITY
 from runtime.pallets.problems import PROBLEMS
 from runtime.pallets.solutions import SOLUTIONS
@@ -55,6 +56,7 @@ PALLETS: tuple[Pallet, ...] = (
     WORK,
     STAKING,
     FINALITY,
+    BATCHES,
     SOLUTIONS,
 )
 

@@ -29,3 +29,4 @@ CANCEL = 200 * PER_MICROSECOND
 VOTE = 150 * PER_MICROSECOND  # a signature, the sets and the ballot
 REPORT = 500 * PER_MICROSECOND  # two signatures, the sets and a ledger
 STAKE = 600 * PER_MICROSECOND  # a ledger and the list of candidates
+COMMIT_BATCH = 600 * PER_MICROSECOND  # a header, a solver, a problem's record and a slot

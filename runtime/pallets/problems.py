@@ -66,6 +66,7 @@ from runtime.problem_records import (
     ProblemSizes,
     ProblemStatus,
     Terms,
+    make_pool_problem,
     make_record,
     read_ising,
 )
@@ -85,6 +86,7 @@ from runtime.problem_state import (
     unschedule,
 )
 from runtime.settlement import ENDING, burn_waiting, compute_prize, end, is_blocked, pay_winners
+from runtime.snapshots import note_snapshot
 from runtime.solution_state import COMMITS
 from runtime.storage import Overlay
 from runtime.weights import CANCEL
@@ -121,7 +123,9 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) + 1)
     INSTANCES.set(env.state, number, instance)
     sizes = ProblemSizes(spins=problem.n, couplings=len(problem.couplings), depth=depth, deposit=deposit)
-    RECORDS.set(env.state, number, make_record(origin, terms, sizes, figures, posted_at=env.number))
+    record = make_record(origin, terms, sizes, figures, posted_at=env.number)
+    RECORDS.set(env.state, number, record)
+    _note_snapshot(env, number, record)
     schedule(env, terms.deadline + 1, Deed.Expire, number)
     env.deposit_event(
         Posted(
@@ -175,10 +179,19 @@ def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, 
             f" now it takes {record.strike_gas} at {record.order_cost} (0 gas: no strikes)"
         )
     INSTANCES.set(env.state, problem, Instance(ising=instance.ising, order=order))
-    RECORDS.set(env.state, problem, replace(record, order_cost=figures.order_cost, strike_gas=figures.strike_gas))
+    record = replace(record, order_cost=figures.order_cost, strike_gas=figures.strike_gas)
+    RECORDS.set(env.state, problem, record)
+    _note_snapshot(env, problem, record)
     env.deposit_event(
         OrderImproved(problem=problem, who=origin, order_cost=figures.order_cost, strike_gas=figures.strike_gas)
     )
+
+
+def _note_snapshot(env: Environment, number: int, record: Problem) -> None:
+    """Keep what strikes run with, for batches of them."""
+    raw = env.state.get(INSTANCES.key_of(number))
+    if raw is not None and record.strike_gas:
+        note_snapshot(env, make_pool_problem(number, raw, record.depth, record.strike_gas))
 
 
 def _is_better(figures: OrderFigures, record: Problem) -> bool:

@@ -76,9 +76,9 @@ def test_gen_05_a_block_has_room_for_all_votes_beside_a_full_body() -> None:
     """GEN-05: else whoever fills blocks would make an author refuse its own, and the chain stops."""
     params = Params()
     for changed, words in (
-        (change(params, "block", "normal_share_ppb", 10**9), "leave 0 bytes"),
-        (change(params, "block", "bytes_max", 1024), "header, votes and evidence may take 42639"),
-        (change(params, "block", "normal_share_ppb", 9 * 10**8), None),
+        (change(params, "block", "normal_share_ppb", 85 * 10**7), "leave 0 bytes"),
+        (change(params, "block", "bytes_max", 1024), "header, votes and evidence may take 426"),
+        (change(params, "block", "normal_share_ppb", 8 * 10**8), None),
     ):
         found = find_bad_number(changed)
         assert found is None if words is None else words in (found or "")

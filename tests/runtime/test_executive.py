@@ -78,6 +78,7 @@ def test_metadata_declares_what_clients_look_for() -> None:
         "Work": 7,
         "Staking": 8,
         "Finality": 9,
+        "Batches": 10,
         "Solutions": 11,
     }
     constants = {constant.value["name"] for constant in pallets["System"].constants}

@@ -1,0 +1,40 @@
+"""What answers and reports weigh: a few hashes, a circuit, and strikes that are run again.
+
+The weight of a strike is its gas times a constant. Measured over everything that the chain takes, a strike needs 0.046
+to 0.069 ns a gas and compiling its circuit 0.02 to 0.09 ns a gas beyond a quarter of a millisecond, on the machine of
+runtime.weights; the constant is 100 ps for each, so that a block full of answers stays in its time on a slower one.
+
+Source: docs/roadmap.md, `matchstrike bench vm`.
+"""
+
+from __future__ import annotations
+
+from consensus.batch import Witness
+from runtime.weights import ORDER_PER_TERM, PER_MICROSECOND, POST_BASE
+
+STRIKE_PER_GAS = 100
+COMPILE_PER_GAS = 100
+LEAF = 60 * PER_MICROSECOND  # seed, packing, two hashes of the leaf and its share of the multiproof
+ANSWER = 2_000 * PER_MICROSECOND
+TERMS_MAX = 65_536
+
+
+def compute_leaves_weight(gas: int, leaves: int) -> int:
+    """Return the weight of an answer that shows so many leaves of strikes of this gas."""
+    return ANSWER + gas * COMPILE_PER_GAS + leaves * (LEAF + gas * STRIKE_PER_GAS)
+
+
+def compute_answer_weight(
+    batch: int, gas_per_strike: int, witness: Witness, proof: tuple[bytes, ...], shots: tuple[bytes, ...]
+) -> int:
+    """Return the weight of an answer from its arguments."""
+    return compute_leaves_weight(gas_per_strike, len(shots))
+
+
+def compute_report_weight(
+    claim: object, gas_per_strike: int, witness: Witness, index: int, shots: bytes, path: tuple[bytes, ...]
+) -> int:
+    """Return the weight of a report, whose order may have to be judged."""
+    spins = len(witness.order)
+    terms = spins + min(spins * (spins - 1) // 2, TERMS_MAX)
+    return POST_BASE + ORDER_PER_TERM * terms + compute_leaves_weight(gas_per_strike, 1)
