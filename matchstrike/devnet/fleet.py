@@ -18,7 +18,7 @@ from matchstrike.devnet.folder import save_plan
 from matchstrike.devnet.links import HOST, Links, Place, open_links
 from matchstrike.devnet.network_tables import FaultTable, LinkFaultTable
 from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
-from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment, move_ports
+from matchstrike.devnet.plan import DevnetPlan, NodePlan, make_arguments, make_environment, move_ports, renew_ports
 
 PORT_TRIES = 3
 PORT_TAKEN = "in use"  # as the system words it
@@ -62,6 +62,23 @@ class Fleet:
         if self.links is None:
             raise DevnetFailed("the nodes speak to each other directly; write `links = true` into [settings]")
         return self.links
+
+    async def open_links(self, stack: AsyncExitStack) -> None:
+        """Serve the links until the stack is unwound, on other ports if somebody took theirs since they were chosen.
+
+        Raises:
+            DevnetFailed: that happened again and again.
+        """
+        for tries_left in reversed(range(PORT_TRIES)):
+            try:
+                self.links = await stack.enter_async_context(open_links(self.plan.links, self.locate))
+                return
+            except DevnetFailed:
+                if tries_left == 0:
+                    raise
+                self.plan = renew_ports(self.plan)
+                save_plan(self.plan, self.folder)
+                self.nodes = {node.name: _make_process(self.plan, node, self.folder) for node in self.plan.nodes}
 
     def locate(self, name: str) -> Place:
         """Return where a node listens for peers."""
@@ -218,7 +235,7 @@ async def run_fleet(plan: DevnetPlan, folder: Path, say: Callable[[str], None]) 
     fleet = Fleet(plan, folder)
     async with AsyncExitStack() as stack:
         if plan.links:
-            fleet.links = await stack.enter_async_context(open_links(plan.links, fleet.locate))
+            await fleet.open_links(stack)
         try:
             await fleet.start(say)
             yield fleet

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 
+from matchstrike.devnet.fleet import Fleet
 from matchstrike.devnet.link_flow import RETRY_S, Sky, Weather
 from matchstrike.devnet.links import Links, open_links
 from matchstrike.devnet.network_file import Network, NetworkNode, read_network
@@ -140,3 +142,19 @@ def test_a_fault_of_links_makes_links_and_so_does_the_setting() -> None:
     network = read_network(nodes + "[[faults]]\naction = 'partition'\nafter = 5\ngroups = [['a']]")
     assert network.has_links
     assert network.faults[0].groups == (("a",),)
+
+
+def test_links_whose_ports_were_taken_since_move(tmp_path: Path) -> None:
+    async def run() -> None:
+        plan = make_plan(TWO, name="two.toml")
+        port = plan.nodes[0].links["bob"]
+        fleet = Fleet(plan, tmp_path)
+        taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", port)
+        async with taken, AsyncExitStack() as stack:
+            await fleet.open_links(stack)
+            moved = fleet.plan.nodes[0].links["bob"]
+            assert moved != port
+            _, writer = await asyncio.open_connection("127.0.0.1", moved)
+            writer.close()
+
+    asyncio.run(run())

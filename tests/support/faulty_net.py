@@ -83,6 +83,7 @@ class Trial:
 
     Attributes:
         may_end: Nodes that may end by themselves.
+        behind_s: How long after the first node each one had each height; a look each quarter of a second is the error.
     """
 
     def __init__(self, fleet: Fleet, lines: dict[str, NodeLine]) -> None:
@@ -90,7 +91,9 @@ class Trial:
         self.lines = lines
         self.phases = [Phase("before")]
         self.may_end: set[str] = set()
+        self.behind_s: dict[str, list[float]] = {}
         self._first_best_s: dict[int, float] = {}
+        self._best: dict[str, int] = {}
         self._final: dict[str, int] = {}
         self._finals: dict[int, tuple[str, str]] = {}
 
@@ -110,16 +113,23 @@ class Trial:
 
     async def look(self) -> None:
         """See what each running node has, and refuse a final block in conflict with another node's."""
-        for name, line in self.lines.items():
-            with suppress(*SILENT):
+        async with asyncio.TaskGroup() as group:
+            for name, line in self.lines.items():
                 if line.node.state == "running":
-                    await self._look_at(name, line)
+                    group.create_task(self._look_at(name, line))
 
     async def _look_at(self, name: str, line: NodeLine) -> None:
+        with suppress(*SILENT):
+            await self._compare(name, line)
+
+    async def _compare(self, name: str, line: NodeLine) -> None:
         best, final = await line.read_height(is_final=False), await line.read_height(is_final=True)
         now, phase = time.monotonic(), self.phases[-1]
         for height in range(self.best + 1, best + 1):
             self._first_best_s[height] = now
+        for height in range(self._best.get(name, 0) + 1, best + 1):
+            self.behind_s.setdefault(name, []).append(now - self._first_best_s[height])
+        self._best[name] = max(best, self._best.get(name, 0))
         phase.best = [phase.best[0] or best, max(phase.best[1], best)]
         seen = self.get_final(name)
         assert final >= seen, f"{name} had block {seen} final, and now only {final}"
