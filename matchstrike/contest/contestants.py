@@ -60,7 +60,7 @@ def make_rivals(
     training: Sequence[Instance], goals: Sequence[Goal], *, lengths: Lengths, seed: int
 ) -> list[Contestant]:
     """Return uniform samples and the classical methods, tuned on the training instances."""
-    uniform = Contestant(name="uniform", kind="chance", method=make_uniform(), evaluations_max=lengths.strikes)
+    uniform = _make_plain(make_uniform(), lengths.classical)
     rivals = [uniform]
     for name, grid in list_grids().items():
         tuned = tune(grid, training, goals, evaluations_max=lengths.classical, seed=seed)

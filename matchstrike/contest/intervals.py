@@ -59,6 +59,12 @@ def compute_share(hits: Hits) -> Interval:
     return Interval(value=value, low=min(float(low), wilson.low), high=max(float(high), wilson.high))
 
 
+def compute_mean(values: Hits) -> Interval:
+    """Return the mean over instances; of one instance alone there is no interval."""
+    low, high = np.quantile(_resample(values), [0.025, 0.975])
+    return Interval(value=float(values.mean()), low=float(low), high=float(high))
+
+
 def compute_difference(ours: Hits, theirs: Hits) -> Interval:
     """Return the mean difference of two methods' shares, instance by instance."""
     difference = ours - theirs

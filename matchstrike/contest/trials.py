@@ -11,7 +11,7 @@ import numpy as np
 from matchstrike.contest.instances import Instance
 from matchstrike.contest.trace import Method, Trace, get_best, get_hit
 
-BUDGETS = (32, 128, 512, 2048, 8192)
+BUDGETS = (32, 128, 512, 2048, 8192, 131072)
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
