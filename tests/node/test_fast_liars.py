@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from chain.hashing import blake2b_256
+from chain.state_part import Snapshot
+from chain.store import MemoryStore
 from consensus.light import decode_step
 from network.messages import (
     FinalitySteps,
@@ -37,13 +39,16 @@ from node.core.events import Event, Tick
 from node.core.fast_peers import FastPeers
 from node.core.fast_proof import FastPlan, ProofChase
 from node.core.fast_sync import DEADLINE_MS, TIMEOUT_MS, FastEffect, FastSync
+from node.core.fast_target import TargetFetch
 from node.core.steady_clock import JUMP_MS_MAX, SteadyClock
+from node.fast_store import FastStore
 from tests.node.liars import Liar
 from tests.node.test_fast_sync import FINAL, Newcomer, change_answers, make_plan_of_source, make_source, meet
 from tests.node.test_step_book import NoShelf
 from tests.node.voters import make_voter
 
 LATE_MS = TIMEOUT_MS - 200
+PART_FIELDS = ("depth", "pairs", "siblings", "other")
 
 
 class Boaster:
@@ -237,6 +242,28 @@ def test_syn_22_a_peer_that_drips_is_asked_after_others(kind: type, drip: Callab
     newcomer.finish()
     told = dict(newcomer.sync._peers.list_told())
     assert told["peer 0"].barren > told["peer 1"].barren == 0
+
+
+def test_syn_22_a_sliver_is_taken_and_counts_as_barren() -> None:
+    net, newcomer = meet(make_source())
+    net.run_until(lambda: newcomer.sync.outcome is not None, limit_ms=60_000)
+    world = make_source()
+    belief, chain = newcomer.sync.proof.target, world.importer.chain
+    assert belief is not None
+    shelf = FastStore(MemoryStore(), world.genesis)
+    target = TargetFetch(shelf, get_plan(), belief, anchor_number=0)
+    request = GetAncestors(start=belief.checkpoint.hash, count=512)
+    raws = [chain.get_header_bytes(chain.get_hash(number) or b"") or b"" for number in range(FINAL - 1, 0, -1)]
+    assert target.take(request, Headers(headers=tuple(raws[:1]))) == "meagre"
+    assert target.take(request, Headers(headers=tuple(raws))) == "nothing", "others have brought it"
+    assert target.take(replace(request, start=shelf.lowest.hash), Headers(headers=tuple(raws[1:]))) == "full"
+    snapshot = Snapshot(chain.state.view_at(FINAL).iterate(b""))
+    for depth, brought in ((200, "meagre"), (4, "full")):
+        start = shelf.gaps[0][0]
+        part = snapshot.cut(start, depth_min=depth, bytes_max=2**20, pairs_max=1_000)
+        assert part is not None
+        wanted = GetStatePart(block_hash=belief.checkpoint.hash, start=start, depth_min=4, bytes_max=2**20)
+        assert target.take(wanted, StatePart(**{name: getattr(part, name) for name in PART_FIELDS})) == brought
 
 
 def boast(change: object) -> Callable[[Effect], Iterable[Effect]]:

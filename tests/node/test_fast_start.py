@@ -11,6 +11,7 @@ from chain.store import MemoryStore
 from consensus.digest import read_work
 from node import fast_start
 from node.chain_opening import has_chain
+from node.core.fast_sync import FastSync
 from node.failures import CommandFailure
 from node.fast_plan import make_fast_plan
 from node.fast_start import check_chain, prepare_store
@@ -92,3 +93,20 @@ def test_a_database_with_blocks_goes_on_as_it_is() -> None:
     before = dict(source.store.iterate(b""))
     prepare_store(source.store, make_config("--sync", "fast"), make_site("Local"))
     assert dict(source.store.iterate(b"")) == before
+
+
+def test_syn_24_a_fast_sync_that_takes_too_long_leaves_an_empty_store_for_full_sync(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class LateRunner:
+        def __init__(self, sync: FastSync) -> None:
+            self.sync = sync
+
+        async def run(self, config: RunConfig, site: Site) -> None:
+            self.sync.outcome = "too late"
+
+    monkeypatch.setattr(fast_start, "_Runner", LateRunner)
+    store = MemoryStore()
+    prepare_store(store, make_config("--sync", "fast"), make_site())
+    assert "every block is synced instead: it took too long" in caplog.text
+    assert not list(store.iterate(b""))
