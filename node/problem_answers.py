@@ -38,6 +38,9 @@ def describe_problem(problem_id: int, problem: Problem, params: Params) -> dict[
         "closedAt": problem.closed_at or None,
         "strikeGas": str(problem.strike_gas),
         "strikeable": problem.strike_gas > 0,
+        "bestEffortPpb": problem.best_effort_ppb,
+        "commits": problem.commits,
+        "revealsUntil": problem.reveals_until or None,
         "best": None
         if best is None
         else {

@@ -24,6 +24,7 @@ GROUPS = {
     "problem": ("matchstrike.commands.problem:problem", "Post, list, watch and cancel problems."),
     "rpc": ("matchstrike.commands.rpc:rpc", "Call any JSON-RPC method of a node."),
     "sim": ("matchstrike.commands.sim:sim", "Play networks of many nodes with faults, from one seed."),
+    "solve": ("matchstrike.commands.solve:solve", "Find solutions of posted problems and earn their bounties."),
     "stake": ("matchstrike.commands.stake:stake", "Bond stake, validate, and see what is final."),
     "strike": ("matchstrike.commands.strike:strike", "Re-run any strike by hand."),
     "wallet": ("matchstrike.commands.wallet:wallet", "Keys, balances and transfers."),

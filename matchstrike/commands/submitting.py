@@ -37,8 +37,19 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 def submission_options(function: F) -> F:
     """Add `--from`, keys, password, `--url`, `--wait`, `--timeout`, `--tip` and `-o`."""
+    return add_submission_options(function, needs_signer=True)
+
+
+def add_submission_options(function: F, *, needs_signer: bool) -> F:
+    """Add what `submission_options` adds; where no signer is needed, `who` is empty without `--from`."""
     options: tuple[Callable[[F], F], ...] = (
-        click.option("--from", "who", required=True, help="The account that signs: a name, or alice to ferdie."),
+        click.option(
+            "--from",
+            "who",
+            required=needs_signer,
+            default=None if needs_signer else "",
+            help="The account that signs: a name, or alice to ferdie.",
+        ),
         keys_option,
         password_option,
         url_option,
