@@ -45,13 +45,13 @@ def bench_match(
     """
     engine = FrontierEngine()
     plan = make_plan(quick=quick)
+    files = read_graphs(graphs) if graphs is not None else {}
     with console.status("tuning") as status:
         results = [
             run_family(family, plan, engine, seed=seed, on_progress=status.update) for family in families or FAMILIES
         ]
         of_large = None
         if large:
-            files = read_graphs(graphs) if graphs is not None else {}
             of_large = run_large(make_large_plan(quick=quick), files, engine, seed=seed, on_progress=status.update)
     text = "\n".join([*format_report(results, of_large), *list_absences(graphs, large)])
     if out is not None:

@@ -1,0 +1,75 @@
+"""`matchstrike bench match`: one command, classical wins first, everything written down."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from matchstrike.commands import bench_match as module
+from matchstrike.contest.contestants import Lengths
+from matchstrike.contest.large import LargePlan
+from matchstrike.contest.plots import is_installed
+from matchstrike.contest.small import SmallPlan
+
+TINY = SmallPlan(
+    sizes={"cubic": (10,)},
+    per_size=3,
+    runs={"cubic": 2},
+    depths={"cubic": (2,)},
+    training_sizes=(10,),
+    training_per_size=1,
+    lengths=Lengths(strikes=256, classical=1024),
+)
+TINY_LARGE = LargePlan(sizes=(40,), per_size=1, runs=1, depths=(1,), evaluations=128)
+
+
+@pytest.fixture(name="tiny")
+def _tiny(monkeypatch):
+    monkeypatch.setattr(module, "make_plan", lambda quick: TINY)
+    monkeypatch.setattr(module, "make_large_plan", lambda quick: TINY_LARGE)
+
+
+def run(*arguments: str):
+    result = CliRunner().invoke(module.bench_match, ["--family", "cubic", *arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_classical_wins_come_first_and_everything_is_written(tiny, tmp_path):
+    text = run("--no-large", "--out", str(tmp_path)).stdout
+    assert text.index("WHERE CLASSICAL METHODS WIN") < text.index("WHERE MATCH-STRIKE") < text.index("CUBIC:")
+    assert "an evaluation is one energy" in text
+    assert "time to the optimum" in text
+    assert (tmp_path / "report.txt").read_text() == text
+    trials = json.loads((tmp_path / "trials.json").read_text())
+    assert {trial["method"] for trial in trials} >= {
+        "uniform",
+        "greedy",
+        "annealing",
+        "tabu",
+        "fixed-p2",
+        "recursive-p2",
+    }
+    assert is_installed() == (tmp_path / "match-evaluations.png").exists()
+
+
+@pytest.mark.slow
+def test_json_holds_seeds_settings_and_intervals_and_large_graphs(tiny):
+    data = json.loads(run("-o", "json", "--seed", "7").stdout)
+    assert data["seed"] == 7
+    cells = data["families"][0]["cells"]
+    assert {cell["count"] for cell in cells} == {"evaluations", "recomputed", "seconds"}
+    for cell in cells:
+        assert 0 <= cell["share"]["low"] <= cell["share"]["value"] <= cell["share"]["high"] <= 1
+        assert (cell["lead"] is None) == (cell["method"] == "fixed-p2")
+    assert {one["status"] for one in data["families"][0]["instances"]} == {"brute force"}
+    ratios = [cell["ratio"]["value"] for cell in data["large"]["cells"] if cell["method"] == "goemans-williamson"]
+    assert min(ratios) > 0.95
+
+
+def test_a_folder_that_does_not_exist_is_named(tiny):
+    result = CliRunner().invoke(module.bench_match, ["--family", "cubic", "--graphs", "/nowhere/at/all"])
+    assert result.exit_code != 0
+    assert "/nowhere/at/all" in str(result.exception)
