@@ -66,11 +66,12 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
 def measure_peers(
     *,
     sizes: Sequence[int] = SIZES,
+    depth: int = 1,
     shots: int = SHOTS_DEFAULT,
     turns: int = 7,
     on_progress: Callable[[str], None] | None = None,
 ) -> list[PeerRow]:
-    """Return a row for our engine and one for each way of each library, at each size, p = 1, on `sk` problems."""
+    """Return a row for our engine and one for each way of each library, at each size, on `sk` problems."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     tell = on_progress or (lambda _: None)
     runners = []
@@ -80,7 +81,7 @@ def measure_peers(
     rows = []
     for n in sizes:
         tell(f"measuring n = {n}")
-        rows += _measure_size(n, runners, shots, turns)
+        rows += _measure_size((n, depth), runners, shots, turns)
     return rows
 
 
@@ -106,10 +107,12 @@ def check_peer(library: str, way: str, make: Callable[[], Peer]) -> Runner:
     return Runner(package=library, way=way, peer=peer, probability_error=worst)
 
 
-def _measure_size(n: int, runners: Sequence[Runner], shots: int, turns: int) -> list[PeerRow]:
+def _measure_size(size: tuple[int, int], runners: Sequence[Runner], shots: int, turns: int) -> list[PeerRow]:
+    """Return the rows of one (n, depth)."""
+    n, depth = size
     problem = make_sk_problem(n)
-    law = compute_law(problem, 1)
-    circuit = compile_circuit(problem, depth=1)
+    law = compute_law(problem, depth)
+    circuit = compile_circuit(problem, depth=depth)
 
     def run_ours(index: int) -> None:
         run_strike(circuit, law, _make_seed(index), shots=shots)
@@ -123,9 +126,8 @@ def _measure_size(n: int, runners: Sequence[Runner], shots: int, turns: int) -> 
             contenders.append(_make_contender(runner.peer, setting, problem, law, shots))
     speeds = _take_turns(contenders, turns)
     ours = speeds[0]
-    blank = PeerRow(
-        package="matchstrike", way="frontier", version=get_version("matchstrike"), status="ok", n=n, shots=shots
-    )
+    version = get_version("matchstrike")
+    blank = PeerRow(package="matchstrike", way="frontier", version=version, status="ok", n=n, shots=shots, p=depth)
     rows = [replace(blank, strikes_per_cpu_s=ours, ratio=1.0)]
     found = iter(zip(speeds[1:], settings, strict=True))
     for runner in runners:

@@ -22,7 +22,8 @@ from vm.problem import IsingProblem, make_problem
 from vm.strike import SHOTS_DEFAULT, compile_circuit, get_circuit_gas, run_strike
 
 DENSE_QUBITS = range(12, 21)
-CUBIC_QUBITS = (40, 60, 100)
+CUBIC_QUBITS = {1: (40, 60, 100), 2: (20, 30, 40)}  # by depth: what the engine's register holds
+CUBIC_QUBITS_DEEPER = (16, 20)
 ORDER_SEED = 0
 CHUNKS = 5
 
@@ -53,23 +54,25 @@ def bench_vm(files: tuple[Path, ...], depth: int, shots: int, seconds: float, pe
 
     Time per gas should be nearly the same in all rows.
     """
-    problems = [(path.name, load_problem(path).problem) for path in files] or list_default_problems()
+    problems = [(path.name, load_problem(path).problem) for path in files] or list_default_problems(depth)
     with console.status("measuring") as status:
         rows = []
         for graph, problem in problems:
             status.update(f"measuring {graph}, n = {problem.n}")
             rows.append(measure_circuit(graph, problem, depth, shots=shots, seconds=seconds))
-        beside = measure_peers(shots=shots, on_progress=status.update) if peers else None
+        beside = measure_peers(depth=depth, shots=shots, on_progress=status.update) if peers else None
     data: dict[str, Json] = {"rows": msgspec.to_builtins(rows)}
     if beside is not None:
         data["peers"] = msgspec.to_builtins(beside)
     emit(data, "\n".join([*_format_rows(rows), *_format_peers(beside or [])]), output)
 
 
-def list_default_problems() -> list[tuple[str, IsingProblem]]:
+def list_default_problems(depth: int = 1) -> list[tuple[str, IsingProblem]]:
     """Return the `sk` problems and random cubic graphs that are measured without files."""
     dense = [("sk", make_sk_problem(n)) for n in DENSE_QUBITS]
-    return dense + [("cubic", make_cubic_problem(n, random.Random(n))) for n in CUBIC_QUBITS]
+    return dense + [
+        ("cubic", make_cubic_problem(n, random.Random(n))) for n in CUBIC_QUBITS.get(depth, CUBIC_QUBITS_DEEPER)
+    ]
 
 
 def make_cubic_problem(n: int, chance: random.Random) -> IsingProblem:
@@ -135,9 +138,11 @@ def _format_rows(rows: Sequence[VmRow]) -> list[str]:
 def _format_peers(rows: Sequence[PeerRow]) -> list[str]:
     if not rows:
         return []
-    lines = ["", f"{'library':<14}{'way':<22}{'n':>4}{'strikes/s':>12}{'ours is faster by':>19}  note"]
+    lines = ["", f"{'library':<14}{'way':<22}{'n':>4}{'p':>3}{'strikes/s':>12}{'ours is faster by':>19}  note"]
     for row in rows:
         speed = "-" if row.strikes_per_cpu_s is None else f"{row.strikes_per_cpu_s:.1f}"
         ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
-        lines.append(f"{row.package:<14}{row.way:<22}{row.n:>4}{speed:>12}{ratio:>19}  {row.status} {row.note}")
+        lines.append(
+            f"{row.package:<14}{row.way:<22}{row.n:>4}{row.p:>3}{speed:>12}{ratio:>19}  {row.status} {row.note}"
+        )
     return lines

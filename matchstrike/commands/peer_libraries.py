@@ -1,4 +1,4 @@
-"""Other simulators running our circuit: qsimcirq, pennylane-lightning and qiskit-aer, each as fast as it goes.
+"""Other simulators running our circuit: qsimcirq, lightning, qiskit-aer, qulacs and quimb, each as fast as it goes.
 
 Each way makes the circuit of one strike with its fresh angles, runs it from the uniform superposition and draws shots,
 on one thread. A peer is imported when it is made, so a missing one fails with ImportError and nothing else needs it.
@@ -235,10 +235,71 @@ class AerApi:
         return made
 
 
-PEERS: tuple[Callable[[], Peer], ...] = (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi)
-PEER_NAMES = tuple(
-    (peer.package, peer.way) for peer in (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi)
-)
+class QulacsApi:
+    """QuantumCircuit on a QuantumState; setting: the largest gate that its optimizer merges, 0 for none."""
+
+    package, way = "qulacs", "api"
+    settings: Sequence[object] = (0, 2, 4)
+
+    def __init__(self) -> None:
+        self.qulacs = import_module("qulacs")
+        self.optimizer = import_module("qulacs.circuit").QuantumCircuitOptimizer
+
+    def compute_probabilities(self, circuit: PeerCircuit, setting: object) -> Probabilities:
+        return _square(self._run(circuit, setting).get_vector())
+
+    def run(self, circuit: PeerCircuit, setting: object, shots: int) -> None:
+        self._run(circuit, setting).sampling(shots)
+
+    def _run(self, circuit: PeerCircuit, setting: object):  # type: ignore[no-untyped-def]
+        n = circuit.n
+        made = self.qulacs.QuantumCircuit(n)
+        for layer in circuit.layers:
+            for i, j, t in layer.rzz:  # qulacs rotates by exp(+i t/2 P), and its qubit 0 is the least significant bit
+                made.add_multi_Pauli_rotation_gate([n - 1 - i, n - 1 - j], [3, 3], -t)
+            for q in range(n):
+                made.add_RZ_gate(n - 1 - q, -layer.rz[q])
+                made.add_RX_gate(n - 1 - q, -layer.rx[q])
+        if setting:
+            self.optimizer().optimize(made, setting)
+        state = self.qulacs.QuantumState(n)
+        state.load(np.full(2**n, 2 ** (-n / 2), np.complex128))
+        made.update_quantum_state(state)
+        return state
+
+
+class QuimbApi:
+    """quimb's Circuit contracted to the whole state; setting: how its contraction paths are found."""
+
+    package, way = "quimb", "api"
+    settings: Sequence[object] = ("greedy",)
+
+    def __init__(self) -> None:
+        self.tensor = import_module("quimb.tensor")
+
+    def compute_probabilities(self, circuit: PeerCircuit, setting: object) -> Probabilities:
+        return _square(self._run(circuit, setting))
+
+    def run(self, circuit: PeerCircuit, setting: object, shots: int) -> None:
+        weights = _square(self._run(circuit, setting))
+        np.random.default_rng(1).choice(len(weights), shots, p=weights / weights.sum())
+
+    def _run(self, circuit: PeerCircuit, setting: object) -> NDArray[np.complex128]:
+        made = self.tensor.Circuit(circuit.n)
+        for q in range(circuit.n):
+            made.h(q)
+        for layer in circuit.layers:
+            for i, j, t in layer.rzz:
+                made.rzz(t, i, j)
+            for q in range(circuit.n):
+                made.rz(layer.rz[q], q)
+                made.rx(layer.rx[q], q)
+        return np.asarray(made.to_dense(optimize=setting)).reshape(-1)
+
+
+PEER_CLASSES = (QsimApi, QsimBindings, LightningApi, LightningBindings, AerApi, QulacsApi, QuimbApi)
+PEERS: tuple[Callable[[], Peer], ...] = PEER_CLASSES
+PEER_NAMES = tuple((peer.package, peer.way) for peer in PEER_CLASSES)
 
 
 def get_version(library: str) -> str:
