@@ -14,8 +14,10 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from vm.problem import QUBITS_MAX, IsingProblem
+from vm.problem import QUBITS_MAX, IsingProblem, Shots
 
 LETTERS = frozenset("IXYZ")
 TERMS_MAX = 2**20
@@ -94,6 +96,21 @@ def list_support(string: str) -> tuple[int, ...]:
     return tuple(qubit for qubit, letter in enumerate(string) if letter != "I")
 
 
+def compute_diagonal_values(hamiltonian: PauliSum, shots: Shots) -> NDArray[np.float64]:
+    """Return the value of a diagonal observable for each shot.
+
+    Raises:
+        InvalidPauli: a string with X or Y.
+    """
+    if not hamiltonian.is_diagonal:
+        raise InvalidPauli("only an observable of I and Z has a value for each shot")
+    spins = 1.0 - 2.0 * shots
+    values = np.zeros(len(shots))
+    for value, string in hamiltonian.terms:
+        values += value * spins[:, list(list_support(string))].prod(axis=1)
+    return values
+
+
 def parse_pauli_sum(text: str, *, n: int | None = None) -> PauliSum:
     """Return the Pauli sum that a text says, see the module.
 
@@ -128,7 +145,7 @@ def _split_term(number: int, content: str) -> tuple[float, str, list[tuple[str, 
     match = _NUMBER.match(content)
     value, rest = 1.0, content
     if match:
-        value, rest = float(match.group().replace(" ", "")), content[match.end() :]
+        value, rest = float("".join(match.group().split())), content[match.end() :]
     elif content[0] in "+-":
         value, rest = (-1.0 if content[0] == "-" else 1.0), content[1:]
     parts = rest.strip().removeprefix("*").split()

@@ -116,6 +116,16 @@ def test_light_cones_give_the_energy_of_circuits_that_no_state_vector_holds():
     assert other.value == pytest.approx(value, abs=1e-9)
 
 
+def test_a_diagonal_observable_with_too_large_a_cone_is_sampled_and_says_so():
+    """The parity of 30 of a ring's qubits at p = 1: 32 of them are in its light cone; mps knows it exactly."""
+    ring = make_ring(40)
+    parity = make_pauli_sum(40, [(2.0, "Z" * 30 + "I" * 10), (1.0, "ZZ" + "I" * 38)])
+    found, exact = FrontierEngine().expectation(ring, parity), MpsEngine().expectation(ring, parity)
+    assert (found.kind, exact.kind) == ("sampled", "exact")
+    assert 0 < found.error < 0.1
+    assert abs(found.value - exact.value) < 4 * found.error
+
+
 def test_probabilities_of_a_long_ring_are_those_of_its_mps():
     circuit = make_ring(60, 2)
     for bits in FrontierEngine().sample(circuit, shots=3, seed=bytes(32)):
@@ -218,8 +228,10 @@ def test_circuits_that_are_too_large_are_refused_with_a_way_out():
         FrontierEngine().sample(circuit, shots=1, seed=bytes(32))
     with pytest.raises(CircuitTooLarge, match="27 live qubits"):
         FrontierEngine().probability(circuit, [0] * 27)
-    with pytest.raises(CircuitTooLarge, match="light cone of 27 qubits exceeds 22; mps"):
+    with pytest.raises(CircuitTooLarge, match="27 live qubits"):
         FrontierEngine().expectation(circuit, make_energy_sum(dense))
+    with pytest.raises(CircuitTooLarge, match="light cone of 27 qubits exceeds 22; mps"):
+        FrontierEngine().expectation(circuit, make_pauli_sum(27, [(1, "X" * 27)]))
     with pytest.raises(CircuitTooLarge, match="holds 20 qubits, not 27; frontier and mps"):
         ReferenceEngine().probability(circuit, [0] * 27)
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vm.pauli import InvalidPauli, PauliSum, list_support, make_energy_sum, make_pauli_sum, parse_pauli_sum
-from vm.problem import make_problem
+from vm.pauli import (
+    InvalidPauli,
+    PauliSum,
+    compute_diagonal_values,
+    list_support,
+    make_energy_sum,
+    make_pauli_sum,
+    parse_pauli_sum,
+)
+from vm.problem import compute_energies, make_problem
 from vm.rotations import make_rotation_circuit
 
 GOOD = {
@@ -19,7 +28,7 @@ GOOD = {
     "both": ("ZZZ\n+.25 Y2", 3, ((1.0, "ZZZ"), (0.25, "IIY"))),
     "constant": ("3\nZ0", 1, ((3.0, "I"), (1.0, "Z"))),
     "merged": ("1 ZI\n2 Z0  # again\n\n# nothing", 2, ((3.0, "ZI"),)),
-    "spaces": ("- 0.5*Z0 X1", 2, ((-0.5, "ZX"),)),
+    "spaces": ("- 0.5*Z0 X1\n-\t2 Z1", 2, ((-0.5, "ZX"), (-2.0, "IZ"))),
 }
 
 
@@ -86,6 +95,14 @@ def test_any_text_is_a_sum_or_a_sentence(text: str):
     except InvalidPauli:
         return
     assert all(len(string) == found.n for _, string in found.terms)
+
+
+def test_a_diagonal_sum_has_the_problems_energy_for_each_shot():
+    problem = make_problem(4, [(0, 1, 2), (1, 3, -1)], fields=[0, 3, 0, 1], offset=7)
+    shots = np.random.default_rng(1).integers(0, 2, (20, 4)).astype(np.uint8)
+    assert (compute_diagonal_values(make_energy_sum(problem), shots) == compute_energies(problem, shots)).all()
+    with pytest.raises(InvalidPauli, match="I and Z"):
+        compute_diagonal_values(make_pauli_sum(4, [(1, "XIII")]), shots)
 
 
 def test_an_energy_is_a_diagonal_sum():
