@@ -72,6 +72,14 @@ def compute_difference(ours: Hits, theirs: Hits) -> Interval:
     return Interval(value=float(difference.mean()), low=float(low), high=float(high))
 
 
+def compute_run_difference(ours: Hits, theirs: Hits, runs: int) -> Interval:
+    """Return the difference of two methods' shares on just these instances: runs are resampled, instances kept."""
+    chance = np.random.Generator(np.random.PCG64(BOOTSTRAP_SEED))
+    drawn = [chance.binomial(runs, share, (RESAMPLES, len(share))).mean(axis=1) / runs for share in (ours, theirs)]
+    low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
+    return Interval(value=float((ours - theirs).mean()), low=float(low), high=float(high))
+
+
 def compute_median(times: Sequence[float | None]) -> Interval:
     """Return the median of times to a hit, None for a run without one; infinite if half of the runs have none."""
     values = np.array([np.inf if time is None else time for time in times])

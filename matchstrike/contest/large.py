@@ -33,7 +33,7 @@ from vm.problem_file import compute_energy_of_quantity
 from vm.refinement import refine_one_flip
 
 LIVE_QUBITS_MAX = 20
-DEPTH_2_LIVE_QUBITS_MAX = 16
+DEPTH_2_LIVE_QUBITS_MAX = 15
 REFERENCE_EVALUATIONS = 1 << 21
 CLASSICAL_EVALUATIONS = BUDGETS[-1]
 TUNED_RUNS = 3
@@ -93,7 +93,7 @@ def make_large_plan(*, quick: bool) -> LargePlan:
     """Return what is measured."""
     if quick:
         return LargePlan(sizes=(40,), per_size=2, runs=2, depths=(1,), evaluations=2048, file_vertices_max=60)
-    return LargePlan(sizes=(40, 60, 80), per_size=4, runs=5, depths=(1, 2), evaluations=2048)
+    return LargePlan(sizes=(40, 60, 80), per_size=3, runs=3, depths=(1, 2), evaluations=2048)
 
 
 def run_large(

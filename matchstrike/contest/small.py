@@ -19,6 +19,7 @@ from matchstrike.contest.intervals import (
     collect_hits,
     compute_difference,
     compute_median,
+    compute_run_difference,
     compute_share,
 )
 from matchstrike.contest.trace import Kind
@@ -62,7 +63,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         count: evaluations, recomputed or seconds (of CPU).
         setting: The contestant's setting for this budget.
-        lead: Its share less the champion's, on the same instances; None for the champion.
+        lead: Its share less the champion's, with the interval for another draw of instances; None for the champion.
+        lead_here: The same with the interval for just these instances.
     """
 
     family: str
@@ -73,6 +75,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     setting: str
     share: Interval
     lead: Interval | None
+    lead_here: Interval | None
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,14 +148,14 @@ def run_family(
         family=family,
         instances=tuple(instances),
         runs=plan.runs[family],
-        cells=tuple(_list_cells(family, contestants, trials)),
+        cells=tuple(_list_cells(family, contestants, trials, plan.runs[family])),
         times=tuple(_list_times(family, contestants, trials)),
         trials=tuple(trial for own in trials.values() for trial in own),
     )
 
 
 def _list_cells(
-    family: str, contestants: Sequence[Contestant], trials: dict[tuple[str, str], list[Trial]]
+    family: str, contestants: Sequence[Contestant], trials: dict[tuple[str, str], list[Trial]], runs: int
 ) -> list[Cell]:
     cells = []
     for goal in GOALS:
@@ -174,6 +177,7 @@ def _list_cells(
                     setting=method.setting,
                     share=compute_share(hits),
                     lead=None if is_champion else compute_difference(hits, champion),
+                    lead_here=None if is_champion else compute_run_difference(hits, champion, runs),
                 )
             )
     return cells

@@ -14,6 +14,7 @@ from matchstrike.contest.intervals import (
     collect_hits,
     compute_difference,
     compute_median,
+    compute_run_difference,
     compute_share,
     compute_wilson,
 )
@@ -143,6 +144,12 @@ def test_differences_are_taken_instance_by_instance():
     hard, easy = np.array([0.1, 0.9] * 10), np.array([0.2, 1.0] * 10)
     interval = compute_difference(easy, hard)
     assert interval.low == pytest.approx(0.1) == interval.high
+
+
+def test_on_just_these_instances_only_runs_vary():
+    ours, theirs = np.array([1.0] * 28 + [0.2, 0.2]), np.ones(30)
+    assert compute_run_difference(ours, theirs, 100).high < -0.04
+    assert compute_difference(ours, theirs).high == 0.0  # another draw might hold neither of the two
 
 
 def test_a_median_over_misses_is_infinite():

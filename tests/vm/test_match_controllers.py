@@ -20,6 +20,7 @@ from vm.surrogate import (
     SurrogatePrior,
     choose_by_improvement,
     compute_features,
+    compute_root,
     draw_minimum,
     find_minimum,
     make_hessian,
@@ -60,6 +61,13 @@ def test_the_belief_is_the_closed_form_of_bayesian_regression():
     np.testing.assert_allclose(belief.mean, mean, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(belief.covariance, np.linalg.inv(precision), rtol=1e-8, atol=1e-12)
     assert belief.observations == 12
+
+
+def test_a_root_gives_its_covariance_also_where_a_direction_has_no_variance():
+    factor = np.random.default_rng(4).standard_normal((6, 4))
+    covariance = factor @ factor.T
+    root = compute_root(covariance)
+    np.testing.assert_allclose(root @ root.T, covariance, atol=1e-9)
 
 
 def test_a_surrogate_finds_the_minimum_of_the_surface_it_is_shown():
