@@ -18,13 +18,16 @@ def test_two_nodes_that_were_apart_agree_again(tmp_path: Path) -> None:
         await trial.reach(5)
         trial.fleet.get_links().split([["alice"], ["bob"]])
         trial.begin("during")
-        await trial.wait(2.5)
-        assert max(trial.get_final("alice"), trial.get_final("bob")) <= trial.best - 5
+        best, final = trial.best, max(trial.get_final("alice"), trial.get_final("bob"))
+        while trial.best < best + 15:
+            await trial.wait(0.2)
+        # what was signed before the cut may still make one checkpoint final
+        assert max(trial.get_final("alice"), trial.get_final("bob")) <= final + 5, "half of the stake made it final"
         trial.fleet.get_links().heal()
         trial.begin("after")
         await trial.reach(trial.best + 2)
 
-    run_trial(describe_network(("alice", "bob"), interval_ms=300), tmp_path, work)
+    run_trial(describe_network(("alice", "bob"), interval_ms=250), tmp_path, work)
 
 
 @pytest.mark.slow
@@ -92,23 +95,21 @@ def test_finality_goes_on_while_three_of_ten_segments_are_lost(tmp_path: Path) -
 def test_finality_goes_on_while_everything_takes_two_seconds(tmp_path: Path) -> None:
     """One way, so that an answer takes four; a node that starts meanwhile finds the others, and follows.
 
-    A block needs three ways to a neighbour, so blocks come each 10 s here, and each third one is a checkpoint.
+    A header comes after 2 s and its body, which takes two questions, after 10; so blocks are made each 11 s here.
     """
 
     async def work(trial: Trial) -> None:
-        await trial.reach(3)
         links = trial.fleet.get_links()
+        while min([await line.read_peers() for line in trial.lines.values()]) < 3:
+            await trial.wait(0.5)
         links.set_delay(2.0)
         trial.begin("during")
-        goal = trial.get_final("alice") + 6
-        print(f"slow: two checkpoints final after {await trial.reach(goal, within_s=300):.1f} s")
+        print(f"slow: the first checkpoint is final after {await trial.reach(5, within_s=400):.1f} s")
         await trial.fleet.restart("dave", after_s=1, by_force=True)
         trial.begin("restart")
-        goal = trial.get_final("alice") + 3
-        print(f"slow: one more after {await trial.reach(goal, within_s=300):.1f} s, dave started anew")
+        print(f"slow: the next one after {await trial.reach(10, within_s=300):.1f} s, dave started anew")
         links.heal()
         trial.begin("after")
-        await trial.reach(trial.get_final("alice") + 3)
+        await trial.reach(15)
 
-    text = describe_network(interval_ms=10_000, params="[relaychain.params.finality]\ncheckpoint_blocks = 3")
-    run_trial(text, tmp_path, work, within_s=1_000)
+    run_trial(describe_network(interval_ms=11_000), tmp_path, work, within_s=1_000)
