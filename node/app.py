@@ -15,6 +15,7 @@ from importlib.metadata import version as get_package_version
 
 from chain.store import StoreError
 from node.api import NodeService
+from node.baseline import Baseline
 from node.core.events import Tick
 from node.driver import Driver
 from node.fast_start import check_chain, prepare_store
@@ -41,6 +42,7 @@ from node.turns import Turns
 from rpc.methods.catalogue import get_methods
 from rpc.methods.dispatch import Limits
 from rpc.server import Settings, serve
+from runtime.storage import Overlay
 from vm.golden import run_self_test
 from workers.kernel_cache import prepare_kernels
 
@@ -117,6 +119,8 @@ async def _run_services(driver: Driver, config: RunConfig, site: Site) -> None:
                 if config.author is not None:
                     workers = await stack.enter_async_context(make_workers(config.workers))
                     driver.miner = Miner(workers, driver.post)
+                    if config.anneal_seconds:
+                        tasks.append(group.create_task(make_baseline(driver, config).serve(workers)))
                 driver.post(Tick())
                 await stopped.wait()
                 for task in tasks:
@@ -169,6 +173,12 @@ def make_settings(config: RunConfig) -> Settings:
         message_buffer=config.rpc_message_buffer,
         calls_per_minute=config.rpc_calls_per_minute,
     )
+
+
+def make_baseline(driver: Driver, config: RunConfig) -> Baseline:
+    """Return who anneals the open problems of the best block's state."""
+    importer, book = driver.machine.importer, driver.machine.desk.author.solutions
+    return Baseline(lambda: Overlay(importer.chain.state), book, driver.post, seconds_max=config.anneal_seconds)
 
 
 async def _tick(driver: Driver, config: RunConfig) -> None:

@@ -52,6 +52,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         account: Development account, e.g. alice; None if none was named.
         author: Account that earns the rewards; None does not mine.
         workers: Mining processes.
+        anneal_seconds: How long each open problem is annealed.
         state_window: Undo records kept behind the head; None keeps all.
         sync: How an empty database is filled.
         checkpoint: Hash of a block that the chain must contain.
@@ -64,6 +65,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     author: bytes | None
     workers: int
+    anneal_seconds: float = 0.0
     sealing: Sealing
     rpc_port: int
     rpc_allow_unsafe: bool
@@ -124,6 +126,7 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         account=account,
         author=author if threads != 0 else None,
         workers=threads if threads is not None else 1,
+        anneal_seconds=flags.real_or("anneal", 0.0),
         sealing=sealing,
         rpc_port=flags.number_or("rpc_port", 9944),
         rpc_allow_unsafe=flags.text("rpc_methods") != "safe",
@@ -245,6 +248,10 @@ class _Flags:
     def number_or(self, name: str, default: int) -> int:
         value = self.number(name)
         return default if value is None else value
+
+    def real_or(self, name: str, default: float) -> float:
+        value = self._options.get(name)
+        return float(value) if isinstance(value, int | float) else default
 
 
 def _get_account(flags: _Flags) -> str | None:

@@ -94,6 +94,14 @@ _ROLE = [
     click.option("--name", help="The node's name; made up if absent."),
     click.option("--author", metavar="SS58|0xHEX", help="Mine, and send the rewards to this account."),
     click.option("--threads", type=click.IntRange(0, 1024), help="Mining processes; default one, 0 does not mine."),
+    click.option(
+        "--anneal",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=2.0,
+        show_default=True,
+        help="How long a mining node anneals each open problem for nothing; 0 does not.",
+    ),
     click.option("--sealing", metavar="pow|instant|MS", default="pow", help="When development chains make blocks."),
 ]
 _RPC = [

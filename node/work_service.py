@@ -38,12 +38,21 @@ class WorkService:
     def list_problems(self, block_hash: bytes, *, only_open: bool) -> Sequence[Mapping[str, Json]]:
         """Return the problems in a block's state, newest first."""
         importer = self._importer
-        return list_problems(get_plain_state(importer, block_hash), importer.params, only_open=only_open)
+        rows = list_problems(get_plain_state(importer, block_hash), importer.params, only_open=only_open)
+        return [self._add_baseline(row) for row in rows]
 
     def get_problem(self, problem_id: int, block_hash: bytes) -> Mapping[str, Json] | None:
         """Return one problem with its Ising record, or None."""
         importer = self._importer
-        return get_problem(get_plain_state(importer, block_hash), problem_id, importer.params)
+        row = get_problem(get_plain_state(importer, block_hash), problem_id, importer.params)
+        return None if row is None else self._add_baseline(row)
+
+    def _add_baseline(self, row: dict[str, Json]) -> dict[str, Json]:
+        """Say what this node's annealing has found."""
+        number = row["id"]
+        assert isinstance(number, int)
+        energy = self._driver.machine.desk.author.solutions.get_baseline(number)
+        return {**row, "baselineEnergy": energy}
 
     def get_solutions(self, problem_id: int, block_hash: bytes) -> Sequence[Mapping[str, Json]]:
         """Return the solutions that blocks carried, best energy first."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vm.problem import IsingProblem, compute_energy, pack_shots, unpack_shots
 
 SWEEPS_DEFAULT = 1_000
+SWEEPS_FIRST, SWEEPS_MAX = 50, 20_000
 
 
 class Annealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,21 @@ def anneal(
             best = Annealed(energy=energy, bits=pack_shots(shot))
     assert best is not None
     return best
+
+
+def take_turn(problem: IsingProblem, number: int, best: Annealed | None, *, visits: int, seed: int = 0) -> Annealed:
+    """Return the best of one turn of a longer search: cooling slower from turn to turn, each third from the best.
+
+    Args:
+        number: Of the turn, from 0 on.
+        visits: How many spins and couplings to look at, roughly; at least one run is made.
+    """
+    sweeps = min(SWEEPS_FIRST << min(number // 4, 16), SWEEPS_MAX)
+    size = problem.n + 2 * len(problem.couplings)
+    start = best.bits if best is not None and number % 3 == 2 else None
+    runs = max(1, visits // (sweeps * size))
+    sweeps = max(1, min(sweeps, visits // size))
+    return anneal(problem, seed=seed * 1_000_003 + number, runs=runs, sweeps=sweeps, start=start)
 
 
 def _begin(problem: IsingProblem, source: np.random.Generator, start: bytes | None) -> NDArray[np.int64]:

@@ -9,11 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from vm.annealing import Annealed, anneal
+from vm.annealing import Annealed, take_turn
 from vm.problem import IsingProblem
 
-SWEEPS_FIRST, SWEEPS_MAX = 50, 20_000
-TURN_SECONDS = 0.3
+VISITS = 10_000_000  # a tenth of a second or two
 Turn = Callable[[IsingProblem, tuple[int, int], Annealed | None], Annealed]
 OnBetter = Callable[[Annealed, float], object]
 
@@ -41,13 +40,8 @@ async def search(
 
 
 def _anneal_turn(problem: IsingProblem, place: tuple[int, int], best: Annealed | None) -> Annealed:
-    """Anneal from anywhere, longer each time; every third time from the best so far."""
     seed, number = place
-    sweeps = min(SWEEPS_FIRST << min(number // 4, 16), SWEEPS_MAX)
-    spins_a_run = problem.n + 2 * len(problem.couplings)
-    runs = max(1, int(TURN_SECONDS * 3e7 / (sweeps * spins_a_run)))
-    start = best.bits if best is not None and number % 3 == 2 else None
-    return anneal(problem, seed=seed * 1_000_003 + number, runs=runs, sweeps=sweeps, start=start)
+    return take_turn(problem, number, best, visits=VISITS, seed=seed)
 
 
 METHODS: Mapping[str, Turn] = {"anneal": _anneal_turn}

@@ -3,6 +3,7 @@
 Terms:
     reward for gas: bounty per gas of one pool strike. Tickets pay the same on every problem, so the bounty decides.
     solution book: the best bits seen for each problem since the start, from tickets or from outside.
+    baseline: the lowest energy that this node's annealing has found for a problem; everybody can have it for nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from runtime.executive import AuthorSolution
 from runtime.problem_records import Problem, ProblemStatus
 
 SOLUTIONS_KEPT_MAX = 256
+BASELINES_KEPT_MAX = 2048
 
 
 def choose_problem(problems: Iterable[tuple[int, Problem]], *, height: int) -> int | None:
@@ -37,6 +39,7 @@ class SolutionBook:
 
     def __init__(self) -> None:
         self._solutions: dict[int, AuthorSolution] = {}
+        self._baselines: dict[int, int] = {}
 
     def get(self, problem_id: int) -> AuthorSolution | None:
         """Return the best solution seen for a problem."""
@@ -50,6 +53,17 @@ class SolutionBook:
         while len(self._solutions) > SOLUTIONS_KEPT_MAX:
             del self._solutions[next(iter(self._solutions))]
         return is_better
+
+    def get_baseline(self, problem_id: int) -> int | None:
+        """Return the lowest energy that annealing has found for a problem."""
+        return self._baselines.get(problem_id)
+
+    def note_baseline(self, problem_id: int, energy: int) -> None:
+        """Keep what annealing has found; the newest word counts, for a number may name another problem by now."""
+        self._baselines.pop(problem_id, None)
+        self._baselines[problem_id] = energy
+        while len(self._baselines) > BASELINES_KEPT_MAX:
+            del self._baselines[next(iter(self._baselines))]
 
     def forget(self, problem_id: int) -> None:
         """Drop what is kept for a problem."""

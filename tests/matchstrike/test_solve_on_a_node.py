@@ -23,7 +23,7 @@ OPTIMUM = -sum(5000 + i for i in range(5))
 @pytest.fixture(scope="module")
 def node() -> Iterator[DevNode]:
     """Return a node that makes a block every 200 ms and does not anneal the problems itself."""
-    with run_dev_node("--sealing", "200") as running:
+    with run_dev_node("--sealing", "200", "--anneal", "0") as running:
         yield running
 
 
