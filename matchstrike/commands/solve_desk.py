@@ -14,10 +14,10 @@ from chain.ss58 import decode_address
 from consensus.commitment import SALT_BYTES
 from matchstrike.commands.amounts import format_amount
 from matchstrike.commands.session import not_found
-from matchstrike.commands.solve_decision import OPEN, Decision, Side, View, decide
 from matchstrike.commands.solve_record import SolutionFolder, SolutionRecord
 from matchstrike.commands.spending import Plan
 from matchstrike.commands.submitting import Submission, sign_and_submit
+from node.core.solution_decision import OPEN, Decision, Side, View, decide
 from rpc.api import Json
 from vm.annealing import Annealed
 from vm.problem import IsingProblem, check_problem

@@ -8,7 +8,7 @@ Terms:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from runtime.executive import AuthorSolution
@@ -35,11 +35,16 @@ def choose_problem(problems: Iterable[tuple[int, Problem]], *, height: int) -> i
 
 
 class SolutionBook:
-    """The best solution seen for each problem."""
+    """The best solution seen for each problem.
+
+    Attributes:
+        is_hidden: Says whether solutions of a problem are committed to, and not shown in a block's inherent.
+    """
 
     def __init__(self) -> None:
         self._solutions: dict[int, AuthorSolution] = {}
         self._baselines: dict[int, int] = {}
+        self.is_hidden: Callable[[int, Problem], bool] = _is_never_hidden
 
     def get(self, problem_id: int) -> AuthorSolution | None:
         """Return the best solution seen for a problem."""
@@ -77,6 +82,10 @@ class SolutionBook:
             if solution is None or problem.status is not ProblemStatus.Open or problem.deadline < height:
                 continue
             is_news = problem.best is None or solution.energy < problem.best.energy
-            if is_news and (best is None or problem.bounty > best[0]):
+            if is_news and (best is None or problem.bounty > best[0]) and not self.is_hidden(problem_id, problem):
                 best = (problem.bounty, solution)
         return None if best is None else best[1]
+
+
+def _is_never_hidden(problem_id: int, problem: Problem) -> bool:
+    return False

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from matchstrike.commands.failure import CommandFailed
-from matchstrike.commands.solve_decision import Side, View, decide
+from node.core.solution_decision import Side, View, decide
 from matchstrike.commands.solve_record import SolutionFolder, SolutionRecord
 from matchstrike.commands.solve_search import search
 from vm.problem import make_problem

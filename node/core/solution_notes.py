@@ -1,0 +1,64 @@
+"""What a node must keep of the solutions that it committed to, and where.
+
+The salt is a hash of a signature by the author's key, which only its owner can make and always makes the same.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from chain.hashing import blake2b_256
+from node.core.batch_notes import BatchSigner
+
+_TAG = b"matchstrike/salt/1\x00"
+
+
+class SolutionNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A solution that this node committed to.
+
+    Attributes:
+        commitment: Names the note.
+        made_at: The height of the head when it was made.
+    """
+
+    commitment: bytes
+    problem: int
+    salt: bytes
+    energy: int
+    bits: bytes
+    made_at: int
+
+
+class SolutionNotes(Protocol):
+    """Where notes are kept across restarts."""
+
+    def load_all(self) -> list[SolutionNote]:
+        """Return every note that is whole."""
+
+    def save(self, note: SolutionNote) -> bool:
+        """Keep a note; when this returns True it is on the medium."""
+
+    def remove(self, commitment: bytes) -> None:
+        """Forget a note."""
+
+
+class ForgetfulNotes:
+    """Notes that last as long as the process."""
+
+    def load_all(self) -> list[SolutionNote]:
+        """Return nothing."""
+        return []
+
+    def save(self, note: SolutionNote) -> bool:
+        """Keep nothing, and say that all is well."""
+        return True
+
+    def remove(self, commitment: bytes) -> None:
+        """Forget nothing."""
+
+
+def make_salt(signer: BatchSigner, genesis_hash: bytes, problem: int, bits: bytes) -> bytes:
+    """Return the salt of a commit, the same whenever it is asked for."""
+    return blake2b_256(signer.sign(b"".join((_TAG, genesis_hash, problem.to_bytes(8, "little"), bits))))
