@@ -45,7 +45,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     tip_hedge_ms: int = 500
     tip_retry_ms: int = 250
     tip_rounds_max: int = 6
-    headers_timeout_ms: int = 5_000
+    headers_timeout_ms: int = 10_000
     headers_ahead_max: int = 1_536
     headers_bytes_max: int = 8 * 1024 * 1024
     bodies_timeout_ms: int = 10_000
@@ -61,7 +61,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     step_blocks_max: int = 16
     step_gas_max: int = 200_000_000
     step_extrinsics_max: int = 32
-    extrinsics_timeout_ms: int = 5_000
+    extrinsics_timeout_ms: int = 10_000
     extrinsics_ask_max: int = 128
     extrinsic_asks_max: int = 8
     extrinsics_wanted_max: int = 8_192
