@@ -37,7 +37,6 @@ from vm.strike import run_strike
 
 TAG_SNAPSHOT = b"matchstrike/snapshot/1\x00"
 TAG_BATCH = b"matchstrike/batch/1\x00"
-TAG_LEAF = b"matchstrike/leaf/1\x00"
 TAG_CHALLENGE = b"matchstrike/challenge/1\x00"
 TAG_STATEMENT = b"matchstrike/statement/1\x00"
 HEADER_BYTES_MAX = 1024
@@ -171,12 +170,6 @@ def compute_strike_seed(key: bytes, index: int) -> bytes:
 def run_batch_strike(pool: PoolProblem, key: bytes, index: int, *, shots: int) -> bytes:
     """Return the packed shots of strike `index` of a key."""
     return pack_shots(run_strike(make_pool_circuit(pool), pool.law, compute_strike_seed(key, index), shots=shots))
-
-
-def make_leaf(index: int, pool_shots: bytes) -> bytes:
-    """Return the leaf of a strike, 32 bytes."""
-    # SPEC BAT-04: Leaf i of a batch MUST be H(tag "leaf", i as u64, packed pool shots of strike i).
-    return _hash(TAG_LEAF, index.to_bytes(8, "little") + pool_shots)
 
 
 # ---- which leaves are audited

@@ -35,6 +35,7 @@ from consensus.work import (
     compute_ticket,
     compute_weight,
     compute_work_key,
+    make_leaf,
 )
 from vm.problem import Shots, pack_shots
 from vm.strike import Circuit, compile_circuit, run_strike
@@ -84,12 +85,16 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         tickets: How many were run.
         best_energy: Lowest energy among the pool shots, None without pool strikes.
         best_shot: Its bits, packed as one shot.
+        start: Index of the first ticket.
+        leaves: The leaves of the pool strikes, 32 bytes each, in turn; what a batch of them commits to.
     """
 
     win: WorkSeal | None
     tickets: int
     best_energy: int | None
     best_shot: bytes | None
+    start: int = 0
+    leaves: bytes = b""
 
     @property
     def is_last(self) -> bool:
@@ -163,6 +168,7 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
     pool_part = blake2b(TAG_POOL_SHOTS, digest_size=32).digest()
     packed = b""
     collected: list[Shots] = []
+    leaves: list[bytes] = []
     win: WorkSeal | None = None
     index = start
     for index in range(start, start + count):
@@ -178,19 +184,22 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
             drawn = run_strike(pool_circuit, pool.law, pool_seed, shots=shots)
             collected.append(drawn)
             packed = pack_shots(drawn)
+            leaves.append(make_leaf(index, packed))
             pool_part = blake2b(TAG_POOL_SHOTS + packed, digest_size=32).digest()
         value = blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest()
         if int.from_bytes(value, "little") < limit:
             win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
             break
     best = find_best_shot(pool.problem, collected) if pool is not None else None
-    return _make_result(win, index + 1 - start if count > 0 else 0, best)
+    return _make_result(win, (start, index + 1 - start if count > 0 else 0), best, b"".join(leaves))
 
 
-def _make_result(win: WorkSeal | None, tickets: int, best: BestShot | None) -> SearchResult:
+def _make_result(win: WorkSeal | None, span: tuple[int, int], best: BestShot | None, leaves: bytes) -> SearchResult:
     return SearchResult(
         win=win,
-        tickets=tickets,
+        tickets=span[1],
+        start=span[0],
+        leaves=leaves,
         best_energy=best.energy if best is not None else None,
         best_shot=best.shot if best is not None else None,
     )

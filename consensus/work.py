@@ -25,6 +25,7 @@ TAG_POOL = b"matchstrike/pool/1\x00"
 TAG_CORE_SHOTS = b"matchstrike/core-shots/1\x00"
 TAG_POOL_SHOTS = b"matchstrike/pool-shots/1\x00"
 TAG_TICKET = b"matchstrike/ticket/1\x00"
+TAG_LEAF = b"matchstrike/leaf/1\x00"
 
 
 def compute_work_key(header: Header) -> bytes:
@@ -62,6 +63,12 @@ def compute_ticket(seed: bytes, core_hash: bytes, pool_shots: bytes) -> int:
     # SPEC WRK-14: A ticket MUST be H(tag "ticket", seed, core hash, H(tag "pool-shots", packed pool shots)) read as a
     # little-endian integer; without a pool problem the pool shots are empty.
     return int.from_bytes(_hash(TAG_TICKET, seed + core_hash + _hash(TAG_POOL_SHOTS, pool_shots)), "little")
+
+
+def make_leaf(index: int, pool_shots: bytes) -> bytes:
+    """Return the leaf of a pool strike in a batch, 32 bytes."""
+    # SPEC BAT-04: Leaf i of a batch MUST be H(tag "leaf", i as u64, packed pool shots of strike i).
+    return _hash(TAG_LEAF, index.to_bytes(8, "little") + pool_shots)
 
 
 def compute_header_ticket(header: Header) -> int:

@@ -62,7 +62,7 @@ def run(config: RunConfig) -> None:
     """
     for line in say_banner(get_package_version("matchstrike"), "the Matchstrike authors"):
         _log.info(line)
-    spec = load_spec(config.shared, config.sealing)
+    spec = load_spec(config.shared, config.sealing, misbehave=config.misbehave)
     with open_site(config, spec) as site:
         role = "AUTHORITY" if config.is_authority else "FULL"
         for line in say_start(chain=spec.name, name=config.name, role=role, database=str(site.folders.database)):

@@ -33,6 +33,7 @@ from node.core.effects import (
     Finalized,
     Log,
     ReportRefused,
+    RunLeaves,
     StartMining,
     StopMining,
 )
@@ -57,6 +58,8 @@ class TicketSearch(Protocol):
     """Who searches tickets: worker processes, or nobody."""
 
     def start(self, command: StartMining) -> None: ...
+
+    def run_leaves(self, command: RunLeaves) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -259,6 +262,9 @@ class Driver:
             case StartMining():
                 if self.miner is not None:
                     self.miner.start(effect)
+            case RunLeaves():
+                if self.miner is not None:
+                    self.miner.run_leaves(effect)
             case StopMining():
                 if self.miner is not None:
                     self.miner.stop()

@@ -25,6 +25,8 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
         network: The peer-to-peer identity.
         votes: What was signed last with each vote key; outlives `purge-chain`.
         offences: Evidence that is not settled yet; outlives `purge-chain`.
+        batches: Notes of the batches of strikes that were sold; outlives `purge-chain`.
+        solutions: Notes of the solutions that were committed to; outlives `purge-chain`.
     """
 
     base: Path
@@ -34,6 +36,8 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
     network: Path
     votes: Path
     offences: Path
+    batches: Path
+    solutions: Path
 
 
 def get_default_base() -> Path:
@@ -59,4 +63,6 @@ def get_folders(base: Path, chain_id: str) -> Folders:
         network=chain / "network",
         votes=chain / "votes",
         offences=chain / "offences",
+        batches=chain / "batches",
+        solutions=chain / "solutions",
     )

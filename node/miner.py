@@ -9,12 +9,14 @@ from time import perf_counter
 
 from consensus.context import PoolProblem
 from consensus.ticket import SearchResult, search_tickets
-from node.core.effects import StartMining
-from node.core.events import BestShotFound, TicketFound
+from node.core.effects import RunLeaves, StartMining
+from node.core.events import BestShotFound, LeavesRun, StrikesRun, TicketFound
+from node.leaf_strikes import run_leaves
 from node.log_format import get_logger
 from node.shot_polish import polish_shot
 from workers.processes import Chunk, WorkerDied, WorkerPool
 
+Found = TicketFound | BestShotFound | StrikesRun | LeavesRun
 WINDOW_SECONDS = 10.0
 PROBLEMS_KEPT_MAX = 256
 _log = get_logger("miner")
@@ -23,7 +25,7 @@ _log = get_logger("miner")
 class Miner:
     """Keeps every worker busy with the newest job."""
 
-    def __init__(self, workers: WorkerPool, on_found: Callable[[TicketFound | BestShotFound], object]) -> None:
+    def __init__(self, workers: WorkerPool, on_found: Callable[[Found], object]) -> None:
         self._workers = workers
         self._on_found = on_found
         self._began = perf_counter()
@@ -46,6 +48,12 @@ class Miner:
         """Search for this job from now on."""
         self._workers.search(search_tickets, command.job, lambda chunk: self._on_chunk(command, chunk))
 
+    def run_leaves(self, command: RunLeaves) -> None:
+        """Run strikes of a batch again, between chunks of the search, and tell of their shots."""
+        task = asyncio.create_task(self._run_leaves(command))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def stop(self) -> None:
         """Search nothing."""
         self._workers.stop_search()
@@ -56,6 +64,8 @@ class Miner:
         pool = command.job.pool
         if pool is not None and result.best_energy is not None and result.best_shot is not None:
             self._on_shot(pool, result.best_energy, result.best_shot)
+        if result.leaves:
+            self._on_found(StrikesRun(generation=command.generation, start=result.start, leaves=result.leaves))
         if result.win is not None:
             self._on_found(TicketFound(generation=command.generation, seal=result.win))
 
@@ -78,6 +88,13 @@ class Miner:
         except WorkerDied:
             return
         self._on_found(BestShotFound(problem_id=pool.problem_id, energy=polished.energy, bits=polished.bits))
+
+    async def _run_leaves(self, command: RunLeaves) -> None:
+        try:
+            shots = await self._workers.run(run_leaves, command)
+        except WorkerDied:
+            return  # the desk asks again
+        self._on_found(LeavesRun(batch=command.batch, indices=command.indices, shots=shots))
 
     def _count(self, command: StartMining, tickets: int) -> None:
         self.tickets += tickets

@@ -56,6 +56,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
         state_window: Undo records kept behind the head; None keeps all.
         sync: How an empty database is filled.
         checkpoint: Hash of a block that the chain must contain.
+        misbehave: How the node cheats as a solver; None for an honest one. Development chains only.
         notices: Flags that have no effect, with the reason, for the log.
     """
 
@@ -88,6 +89,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     network: NetworkConfig
     sync: Literal["full", "fast"] = "full"
     checkpoint: bytes | None = None
+    misbehave: Literal["fake-leaves", "silent"] | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -149,6 +151,7 @@ def make_run_config(options: Mapping[str, object]) -> RunConfig:
         network=make_network_config(options),
         sync="full" if flags.text("sync") in (None, "full") else "fast",
         checkpoint=parse_checkpoint(flags.text("checkpoint")),
+        misbehave=msgspec.convert(options.get("misbehave"), Literal["fake-leaves", "silent"] | None),
         notices=tuple(
             f"{flag} has no effect: {reason}."
             for flag, (_, _, reason) in WITHOUT_EFFECT.items()

@@ -95,6 +95,11 @@ _ROLE = [
     click.option("--author", metavar="SS58|0xHEX", help="Mine, and send the rewards to this account."),
     click.option("--threads", type=click.IntRange(0, 1024), help="Mining processes; default one, 0 does not mine."),
     click.option(
+        "--misbehave",
+        type=click.Choice(["fake-leaves", "silent"]),
+        help="Sell invented strikes, or never answer audits; development chains only, to show what it costs.",
+    ),
+    click.option(
         "--anneal",
         metavar="SECONDS",
         type=click.FloatRange(min=0),

@@ -21,15 +21,18 @@ from consensus.core_problem import compute_core_gas
 from genesis.block import make_genesis_block
 from genesis.chain_spec import ChainSpec
 from genesis.presets import load_chain_spec, make_sealing
+from node.batch_book import FileBatchBook
 from node.chain_layout import BlockData
 from node.chain_opening import create_chain, has_chain, open_chain
 from node.chain_store import ChainStore
 from node.core.author import Author
+from node.core.batch_desk import BatchDesk
 from node.core.importer import Importer
 from node.core.machine import Machine
 from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
+from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
 from node.core.voting import VoteBookUnusable
 from node.driver import get_time_ms
@@ -41,8 +44,9 @@ from node.log_lines import say_genesis
 from node.node_key import load_node_key
 from node.offence_book import FileOffenceBook
 from node.run_config import RunConfig, SharedOptions
+from node.solution_folder import FileSolutionNotes
 from node.vote_book import FileVoteBook
-from node.vote_keys import HeldKeys, derive_dev_seed, load_vote_seeds
+from node.vote_keys import HeldKeys, derive_dev_seed, find_account_key, load_vote_seeds
 from runtime.executive import Runtime
 
 _log = get_logger("sc_cli")
@@ -61,17 +65,21 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     peer_id: str
 
 
-def load_spec(shared: SharedOptions, sealing: Sealing | None = None) -> ChainSpec:
+def load_spec(shared: SharedOptions, sealing: Sealing | None = None, *, misbehave: str | None = None) -> ChainSpec:
     """Return the chain spec that the options name; `dev-sealing` is the chain of `--dev --sealing`.
 
     Raises:
         InvalidChainSpec: no preset and no valid file.
-        StartFailure: --sealing on a chain that is not for development.
+        StartFailure: --sealing or --misbehave on a chain that is not for it.
     """
     name = shared.chain_name
     if name.endswith(SEALING_SUFFIX):
         return make_sealing(load_chain_spec(name.removesuffix(SEALING_SUFFIX)))
     spec = load_chain_spec(name)
+    if misbehave and spec.chain_type not in ("Development", "Local"):
+        raise StartFailure(
+            f"--misbehave {misbehave} works on development chains only (--dev or a devnet), elsewhere it loses money"
+        )
     if sealing is None or sealing.mode == "pow" or spec.params.work.target_fixed:
         return spec
     if spec.chain_type != "Development":
@@ -188,5 +196,39 @@ def make_machine(importer: Importer, config: RunConfig, folders: Folders) -> Mac
     desk = MiningDesk(
         Author(importer.runtime, importer.params), importer.params, account=config.author, sealing=config.sealing
     )
-    votes = make_vote_desk(importer, config, folders)
-    return Machine(importer, Mempool(limits), desk, votes=votes, now_ms=get_time_ms())
+    votes, pool = make_vote_desk(importer, config, folders), Mempool(limits)
+    batches = make_batch_desk(importer, pool, config, folders)
+    solutions = make_solution_desk(importer, pool, desk, config, folders)
+    return Machine(importer, pool, desk, votes=votes, batches=batches, solutions=solutions, now_ms=get_time_ms())
+
+
+def make_solution_desk(
+    importer: Importer, pool: Mempool, desk: MiningDesk, config: RunConfig, folders: Folders
+) -> SolutionDesk:
+    """Return what commits to the author's solutions; without the author's key they are shown in its blocks.
+
+    Raises:
+        CommandFailure: a key that cannot be read.
+    """
+    book = desk.author.solutions
+    if config.author is None:
+        return SolutionDesk(importer, pool, book)
+    signer = find_account_key(config.keystore_path or folders.keystore, config.author, config.account)
+    notes = FileSolutionNotes(folders.solutions, importer.chain.genesis_hash)
+    return SolutionDesk(importer, pool, book, signer=signer, notes=notes)
+
+
+def make_batch_desk(importer: Importer, pool: Mempool, config: RunConfig, folders: Folders) -> BatchDesk:
+    """Return what sells the miner's strikes; without the author's key it sells nothing.
+
+    Raises:
+        CommandFailure: a key that cannot be read.
+    """
+    if config.author is None:
+        return BatchDesk(importer, pool)
+    keystore = config.keystore_path or folders.keystore
+    signer = find_account_key(keystore, config.author, config.account)
+    if config.misbehave is not None:
+        _log.warning("😈 This node misbehaves on purpose (--misbehave %s): it will lose its bond", config.misbehave)
+    book = FileBatchBook(folders.batches, importer.chain.genesis_hash)
+    return BatchDesk(importer, pool, signer=signer, book=book, conduct=config.misbehave or "honest")

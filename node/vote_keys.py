@@ -1,4 +1,4 @@
-"""The vote keys of a node: from its keystore, and the key of a development account.
+"""The keys of a node: vote keys and the mining account's, from its keystore, and those of a development account.
 
 Source: Substrate's keystore: one file a key, named by key type and public key, holding the secret URI as JSON.
 """
@@ -14,6 +14,7 @@ from chain.secret_uri import InvalidSecretUri, derive_seed
 from node.failures import CommandFailure
 
 KEY_TYPE = "vote"
+MINING_KEY_TYPE = "mine"
 
 
 class HeldKeys:
@@ -31,13 +32,46 @@ class HeldKeys:
         return sign(self._seeds[public], message)
 
 
+class AccountKey:
+    """The key of an account in memory (`node.core.batch_notes.BatchSigner`)."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self.account = public_of(seed)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return a signature of the message."""
+        return sign(self._seed, message)
+
+
+def find_account_key(keystore: Path, account: bytes, dev_name: str | None) -> AccountKey | None:
+    """Return the key of the account that mines: a development account's, or one of the keystore's `mine` keys.
+
+    Raises:
+        CommandFailure: as `load_seeds`.
+    """
+    seeds = load_seeds(keystore, MINING_KEY_TYPE)
+    if dev_name is not None:
+        seeds = (*seeds, derive_dev_seed(dev_name))
+    return next((AccountKey(seed) for seed in seeds if public_of(seed) == account), None)
+
+
 def load_vote_seeds(keystore: Path) -> tuple[bytes, ...]:
     """Return the seeds of the keystore's vote keys, by file name.
 
     Raises:
+        CommandFailure: as `load_seeds`.
+    """
+    return load_seeds(keystore, KEY_TYPE)
+
+
+def load_seeds(keystore: Path, key_type: str) -> tuple[bytes, ...]:
+    """Return the seeds of the keystore's keys of a type, by file name.
+
+    Raises:
         CommandFailure: a file that cannot be read, is no secret URI, or is not the key that its name says.
     """
-    prefix = KEY_TYPE.encode().hex()
+    prefix = key_type.encode().hex()
     if not keystore.is_dir():
         return ()
     files = sorted(path for path in keystore.iterdir() if path.name.startswith(prefix) and len(path.name) == 72)
@@ -54,11 +88,9 @@ def _read_seed(path: Path, public_hex: str) -> bytes:
         uri = msgspec.json.decode(path.read_bytes(), type=str)
         seed = derive_seed(uri)
     except OSError as error:
-        raise CommandFailure(f"the vote key {path} cannot be read: {error.strerror}") from error
+        raise CommandFailure(f"the key {path} cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, InvalidSecretUri) as error:
-        raise CommandFailure(f"the vote key {path} holds no secret URI: {error}") from error
+        raise CommandFailure(f"the key {path} holds no secret URI: {error}") from error
     if public_of(seed).hex() != public_hex:
-        raise CommandFailure(
-            f"the vote key {path} holds another key than its name says; a vote key is stored without a password"
-        )
+        raise CommandFailure(f"the key {path} holds another key than its name says; it is stored without a password")
     return seed

@@ -20,12 +20,11 @@ from consensus.batch import (
     compute_batch_key,
     compute_snapshot,
     compute_statement_hash,
-    make_leaf,
     read_law,
     read_source_header,
 )
 from consensus.context import PoolProblem
-from consensus.work import compute_work_key
+from consensus.work import compute_work_key, make_leaf
 from runtime.batch_errors import (
     AlreadyPunished,
     BadStatement,

@@ -27,6 +27,7 @@ from node.core.problem_choice import SolutionBook, choose_problem
 from node.core.voting import Enclosed
 from runtime.block_execution import BlockExecution
 from runtime.executive import Runtime
+from runtime.pool import OPERATIONAL_PRIORITY
 from runtime.problem_records import Problem
 from runtime.queries import list_live_problems
 from runtime.validity import ExhaustsResources, Future, InvalidTransaction
@@ -174,7 +175,7 @@ class Author:
                 apply_extrinsic(entry.extrinsic.raw)
             except ExhaustsResources:
                 skipped.add(entry.signer)
-                exhausted += 1
+                exhausted += entry.priority < OPERATIONAL_PRIORITY  # the share for audits says nothing of the others'
                 if exhausted >= EXHAUSTED_MAX:
                     break
             except Future:

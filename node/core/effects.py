@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chain.header import Header
+from consensus.context import PoolProblem
 from consensus.ticket import TicketJob
 from network.port import NetworkCommand
 from node.core.events import Origin
@@ -110,6 +111,21 @@ class StartMining(msgspec.Struct, frozen=True, kw_only=True):
     job: TicketJob
 
 
+class RunLeaves(msgspec.Struct, frozen=True, kw_only=True):
+    """Run strikes of a batch again, and give the node a `LeavesRun` with their shots.
+
+    Attributes:
+        is_fake: Invent them instead; for nodes that were told to misbehave.
+    """
+
+    batch: int
+    pool: PoolProblem
+    key: bytes
+    indices: tuple[int, ...]
+    shots: int
+    is_fake: bool = False
+
+
 class StopMining(msgspec.Struct, frozen=True, kw_only=True):
     """Search nothing."""
 
@@ -130,6 +146,7 @@ Effect: TypeAlias = (
     | BestChanged
     | Finalized
     | StartMining
+    | RunLeaves
     | StopMining
     | ContinueSync
     | NetworkCommand

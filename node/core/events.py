@@ -57,6 +57,26 @@ class OffenceReported(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
 
 
+class StrikesRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker ran the pool strikes from `start` on for the job of this generation.
+
+    Attributes:
+        leaves: 32 bytes a strike.
+    """
+
+    generation: int
+    start: int
+    leaves: bytes
+
+
+class LeavesRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Workers ran strikes of a batch again."""
+
+    batch: int
+    indices: tuple[int, ...]
+    shots: tuple[bytes, ...]
+
+
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Time passed."""
 
@@ -72,6 +92,8 @@ Event: TypeAlias = (
     | TicketFound
     | BestShotFound
     | OffenceReported
+    | StrikesRun
+    | LeavesRun
     | Tick
     | SyncStep
     | NetworkEvent

@@ -20,6 +20,7 @@ from chain.scale import CodecError
 from consensus.errors import InvalidBlock, TooFarAhead
 from network.port import GossipReceived, Peer
 from node.core.author import Ground, Template
+from node.core.batch_desk import BatchDesk, DeskWork
 from node.core.effects import (
     BestChanged,
     BlockImported,
@@ -40,8 +41,10 @@ from node.core.events import (
     Event,
     ExtrinsicReceived,
     ExtrinsicsRemoved,
+    LeavesRun,
     OffenceReported,
     Origin,
+    StrikesRun,
     Tick,
     TicketFound,
 )
@@ -53,6 +56,7 @@ from node.core.mining_desk import MiningDesk
 from node.core.peer_desk import PeerDesk
 from node.core.pool_errors import PoolRefusal
 from node.core.pool_gate import PoolGate
+from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
 from node.core.waiting_blocks import WaitingBlock, WaitingBlocks
 from node.log_lines import say_imported, say_mined, say_prepared, say_reorg
@@ -73,6 +77,8 @@ class Machine:
         *,
         now_ms: int,
         votes: VoteDesk | None = None,
+        batches: BatchDesk | None = None,
+        solutions: SolutionDesk | None = None,
     ) -> None:
         self.importer = importer
         self.pool = pool
@@ -80,6 +86,9 @@ class Machine:
         self.gate = PoolGate(pool, importer.runtime)
         self.waiting = WaitingBlocks()
         self.votes = votes if votes is not None else VoteDesk(importer)
+        self.batches = batches if batches is not None else BatchDesk(importer, pool)
+        book = desk.author.solutions
+        self.solutions = solutions if solutions is not None else SolutionDesk(importer, pool, book)
         intake = Intake(
             take_block=self._on_block, take_extrinsic=self._on_extrinsic, read_votes=self._read_refused_votes
         )
@@ -113,6 +122,11 @@ class Machine:
                 effects = self._on_ticket(event, now_ms)
             case BestShotFound():
                 effects = self._on_best_shot(event)
+            case StrikesRun():
+                self.batches.on_strikes(event)
+                effects = []
+            case LeavesRun():
+                effects = self._do(self.batches.on_leaves(event), now_ms)
             case OffenceReported():
                 effects = self.votes.on_report(event.evidence)
             case Tick():
@@ -137,6 +151,18 @@ class Machine:
         except PoolRefusal as refusal:
             return [ExtrinsicRefused(error=refusal)]
         return [ExtrinsicAccepted(hash=extrinsic_hash, raw=raw), *_tell(news)]
+
+    def _do(self, work: DeskWork, now_ms: int) -> list[Effect]:
+        """Carry out what the batch desk wants: its extrinsics go the way of everybody's."""
+        effects = list(work.effects)
+        for raw in work.extrinsics:
+            for effect in self._on_extrinsic(raw, now_ms):
+                if isinstance(effect, ExtrinsicRefused):
+                    text = f"an extrinsic of this node's own was refused: {effect.error}"
+                    effects.append(Log(level="debug", target="batch", message=text))
+                else:
+                    effects.append(effect)
+        return effects
 
     def _on_removal(self, hashes: tuple[bytes, ...], now_ms: int) -> list[Effect]:
         news: list[ExtrinsicNews] = []
@@ -237,6 +263,9 @@ class Machine:
             self._last_signed = done.block.header.number  # inherents come first, so the last extrinsic tells
         effects: list[Effect] = [BestChanged(retracted=done.path.retract, enacted=done.path.enact)]
         effects += _tell(self.gate.on_best_change(retracted, enacted, chain.state, now_ms))
+        rows, is_catching_up = done.outcome.event_rows, self.peers.is_catching_up(now_ms)
+        effects += self._do(self.batches.on_head(rows, is_catching_up=is_catching_up), now_ms)
+        effects += self._do(self.solutions.on_head(is_catching_up=is_catching_up), now_ms)
         if done.final:
             effects.append(Finalized(headers=done.final))
             effects += _tell(self._tell_final(done))
@@ -313,6 +342,7 @@ class Machine:
         line = say_prepared(template.header.number, template.header.parent_hash, len(template.extrinsics), work=work)
         effects.append(Log(level="info" if is_first else "debug", target="basic-authorship", message=line))
         self._is_mining = True
+        self.batches.on_template(desk.generation, template)
         return [*effects, StartMining(generation=desk.generation, job=template.job)]
 
     def _stop_mining(self) -> list[Effect]:

@@ -24,7 +24,6 @@ from consensus.batch import (
     compute_statement_hash,
     compute_strike_seed,
     make_law_record,
-    make_leaf,
     make_witness,
     read_law,
     read_source_header,
@@ -34,7 +33,7 @@ from consensus.batch import (
 from consensus.context import PoolProblem
 from consensus.digest import WorkSeal, make_seal
 from consensus.ticket import make_ticket_job, run_ticket
-from consensus.work import compute_work_key
+from consensus.work import compute_work_key, make_leaf
 from tests.support.golden_batch import AUDIT_TICKET, BATCH_ID, COUNT, PATH, SOLVER, make_vector
 from tests.support.golden_ticket import GENESIS_HASH, PARAMS, make_example_context, make_example_header
 

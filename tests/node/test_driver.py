@@ -15,7 +15,7 @@ from node.core.events import BestShotFound, Tick, TicketFound
 from node.core.problem_choice import SolutionBook, choose_problem
 from node.driver import Driver
 from node.metrics import Metrics
-from node.miner import Miner, make_workers
+from node.miner import Found, Miner, make_workers
 from runtime.executive import AuthorSolution
 from runtime.problem_records import Problem, ProblemStatus
 from tests.node.world import ALICE, World, find
@@ -60,7 +60,7 @@ def test_worker_processes_mine_a_block_and_polish_what_they_measure() -> None:
         world = World(params=make_params())
         world.submit(world.sign(ALICE, make_post(), 0))
         world.mine()
-        found: asyncio.Queue[TicketFound | BestShotFound] = asyncio.Queue()
+        found: asyncio.Queue[Found] = asyncio.Queue()
         async with make_workers(1) as workers:
             miner = Miner(workers, found.put_nowait)
             order = find(world.handle(Tick(), later_ms=5000), StartMining)
@@ -75,7 +75,7 @@ def test_worker_processes_mine_a_block_and_polish_what_they_measure() -> None:
                     news = await found.get()
                     if isinstance(news, TicketFound):
                         win = news
-                    else:
+                    elif isinstance(news, BestShotFound):
                         energies.append(news.energy)
             miner.stop()
             assert min(energies) == -1
@@ -108,6 +108,8 @@ def make_problem(**changes: object) -> Problem:
         "reserved": 0,
         "open_batches": 0,
         "batches": 0,
+        "best_effort_ppb": 0,
+        "commits": 0,
         "best": None,
     }
     return Problem(**{**fields, **changes})  # type: ignore[arg-type]

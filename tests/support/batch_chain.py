@@ -21,12 +21,11 @@ from consensus.batch import (
     compute_snapshot,
     compute_statement_hash,
     make_law_record,
-    make_leaf,
     make_witness,
     run_batch_strike,
 )
 from consensus.context import PoolProblem
-from consensus.work import compute_work_key
+from consensus.work import compute_work_key, make_leaf
 from runtime.batch_records import Batch, FraudClaim, OnChain, Signed, Solver
 from runtime.batch_state import COMMITTED, SOLVERS
 from runtime.outcomes import BlockOutcome

@@ -17,11 +17,10 @@ from consensus.batch import (
     compute_leaf_count,
     compute_snapshot,
     compute_statement_hash,
-    make_leaf,
     run_batch_strike,
     select_leaves,
 )
-from consensus.work import compute_work_key
+from consensus.work import compute_work_key, make_leaf
 from tests.support.golden_ticket import GENESIS_HASH, PARAMS, make_example_context, make_example_header
 
 PATH = Path(__file__).parents[1] / "vectors" / "batches" / "golden_batch.json"
