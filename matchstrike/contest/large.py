@@ -33,6 +33,7 @@ from vm.problem_file import compute_energy_of_quantity
 from vm.refinement import refine_one_flip
 
 LIVE_QUBITS_MAX = 20
+SHORT_LIVE_QUBITS = 17  # from here on a strike takes over 50 ms, and runs are a quarter as long
 DEPTH_2_LIVE_QUBITS_MAX = 15
 REFERENCE_EVALUATIONS = 1 << 21
 CLASSICAL_EVALUATIONS = BUDGETS[-1]
@@ -116,7 +117,7 @@ def run_large(
         strikers, reason = _list_strikers(engine, own, plan.depths)
         left_out += [f"{group}: {reason}"] if reason else []
         for budget, method in [*rivals, *((None, striker) for striker in strikers)]:
-            limit = CLASSICAL_EVALUATIONS if method.kind == "classical" else plan.evaluations
+            limit = CLASSICAL_EVALUATIONS if method.kind == "classical" else _get_run_length(own, plan)
             found = run_trials(method, own, runs=plan.runs, evaluations_max=min(limit, budget or limit), seed=seed)
             trials += found
             budgets = [budget] if budget else [b for b in BUDGETS if b <= limit]
@@ -208,6 +209,12 @@ def _list_strikers(
                 make_refined(engine, depth, refine_one_flip, "one-flip"),
             ]
     return methods, None
+
+
+def _get_run_length(instances: Sequence[Instance], plan: LargePlan) -> int:
+    """Return the evaluations of a run of strikes."""
+    live = max(make_annealed_circuit(one.problem, 1).schedule.live_qubits_max for one in instances)
+    return plan.evaluations if live < SHORT_LIVE_QUBITS else plan.evaluations // 4
 
 
 def _make_cell(
