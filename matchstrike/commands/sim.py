@@ -7,6 +7,7 @@ import msgspec
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.session import emit, output_option
+from matchstrike.commands.sim_validate import validate
 from simulations.run import Report, ScenarioFailed, play
 from simulations.scenarios import SCENARIOS
 
@@ -14,6 +15,9 @@ from simulations.scenarios import SCENARIOS
 @click.group()
 def sim() -> None:
     """Play networks of many nodes with faults, in one process and from one seed."""
+
+
+sim.add_command(validate)
 
 
 @sim.command("list")
