@@ -61,7 +61,7 @@ def test_an_instance_is_repeatable_and_its_optimum_is_the_least_of_all_energies(
 
 
 def test_brute_force_minds_fields_and_offset():
-    problem = make_problem(3, [(0, 1, 2), (1, 2, -3)], fields=[1, -4, 2], offset=7)
+    problem = make_problem(3, [(0, 1, 2), (1, 2, -3)], fields=[1, -4, 9], offset=7)
     shots = np.array(list(product((0, 1), repeat=3)), np.uint8)
     assert compute_optimum(problem) == compute_energies(problem, shots).min()
 
@@ -79,6 +79,14 @@ def test_cubic_graphs_are_cubic_and_grids_are_grids():
         assert weight == 1
     assert set(degrees) == {3}
     assert len(make_graph("grid", 20, 0, seed=1, purpose="contest").couplings) == 4 * 4 + 3 * 5  # 4 rows of 5
+
+
+@pytest.mark.parametrize("method", COUNTED[1:6], ids=name_of)
+def test_an_energy_that_is_kept_up_to_date_flip_by_flip_stays_the_energy(method):
+    for seed in range(4):
+        instance = make_instance("weighted", 12, seed, purpose="contest", seed=2)
+        trace = method.run(without_target(instance), 6000, np.random.default_rng(seed))
+        assert trace.marks[-1].energy == instance.target
 
 
 @pytest.mark.parametrize("method", COUNTED, ids=name_of)

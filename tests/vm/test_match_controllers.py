@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vm.aim import make_aim
 from vm.controllers import FixedAngles
 from vm.engines.frontier import FrontierEngine
 from vm.match_strike import Budget, match_strike
@@ -114,6 +115,17 @@ def test_every_acquisition_stays_near_the_published_angles(acquisition):
     )
     for record in result.records:
         assert all(abs(x - 1) <= 0.2 + 1e-12 for x in record.point)
+
+
+def test_a_strike_is_observed_where_it_was_fired_and_with_its_score():
+    controller = make_posterior(PETERSEN, 1)
+    shots = np.zeros((4, 10), np.uint8)
+    energies = np.array([15, -3, -5, 1])
+    point = np.array([1.1, 0.95])
+    learnt = controller.learn(make_aim(PETERSEN, 1, point), shots, energies)
+    score, variance = score_strike(PETERSEN, energies, tail=controller.settings.tail)
+    expected = observe(controller.belief, point - 1, score, variance)
+    np.testing.assert_array_equal(learnt.belief.mean, expected.mean)
 
 
 def test_a_transferred_controller_keeps_slopes_and_forgets_the_level():

@@ -59,6 +59,19 @@ def test_refinement_is_paid_from_the_same_budget(refinement, evaluations):
     assert refined.strikes <= plain.strikes
 
 
+def test_the_evaluations_of_a_run_are_its_shots_and_what_their_refinements_say():
+    told = []
+
+    def refine(problem, shot, energy, left):
+        refined = refine_one_flip(problem, shot, energy, left)
+        told.append(1 + refined.evaluations)
+        return refined
+
+    result = strike(RING, budget=Budget(evaluations=200), refinement=refine)
+    assert result.evaluations == sum(told) == 200
+    assert len(told) < 30
+
+
 def test_a_gas_budget_allows_whole_strikes_only():
     one = strike(RING, budget=Budget(evaluations=32)).gas
     result = strike(RING, budget=Budget(gas=3 * one + one // 2))
