@@ -33,6 +33,9 @@ class Axes(Protocol):
     def set(self, **options: object) -> object:
         """Set title, labels and scales."""
 
+    def remove(self) -> None:
+        """Take the axes out of the figure."""
+
     def legend(self, **options: object) -> object:
         """Draw the legend."""
 
@@ -74,7 +77,7 @@ def plot_large(large: LargeResult) -> Figure:
     """Return a figure with a panel for each group that met strikes: ratios over evaluations."""
     struck = list(dict.fromkeys(cell.group for cell in large.cells if cell.kind == "strikes"))
     figure = _make_figure(width=3.4 * min(4, len(struck)), height=2.9 * -(-len(struck) // 4))
-    for axes, group in zip(_make_panels(figure, len(struck)), struck, strict=False):
+    for axes, group in zip(_make_panels(figure, len(struck)), struck, strict=True):
         for method, colour, dash in zip(LARGE_SHOWN, COLOURS, DASHES, strict=True):
             cells = sorted(
                 (cell for cell in large.cells if (cell.group, cell.method) == (group, method)),
@@ -120,4 +123,7 @@ def _make_figure(*, width: float, height: float) -> Figure:
 
 def _make_panels(figure: Figure, count: int) -> list[Axes]:
     columns = min(4, count)
-    return list(figure.subplots(-(-count // columns), columns, squeeze=False).ravel())
+    panels: list[Axes] = list(figure.subplots(-(-count // columns), columns, squeeze=False).ravel())
+    for spare in panels[count:]:
+        spare.remove()
+    return panels[:count]
