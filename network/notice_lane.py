@@ -10,7 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from network.libp2p.host import Host, ProtocolRefused
+from network.libp2p.host import Host
+from network.libp2p.multistream import ProtocolRefused
 from network.libp2p.node_key import PeerId
 from network.libp2p.stream import Stream
 from network.libp2p.varint import encode_frame

@@ -265,7 +265,7 @@ class Outreach:
     async def _exchange(self, session: PeerSession) -> None:
         try:
             async with asyncio.timeout(EXCHANGE_S):
-                async with await self._host.new_stream(session.peer, [self._protocols.exchange]) as stream:
+                async with self._host.open_stream(session.peer, self._protocols.exchange) as stream:
                     stream.close_write()
                     frame = await stream.read_frame(EXCHANGE_BYTES_MAX)
             addresses = decode_addresses(frame or b"\x90")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from network.chain_protocols import ChainProtocols
 from network.doorkeeper import Doorkeeper
 from network.event_inbox import EventInbox
-from network.libp2p.host import Host, ProtocolRefused
+from network.libp2p.host import Host
+from network.libp2p.multistream import ProtocolRefused
 from network.libp2p.node_key import PeerId
 from network.libp2p.protocol_error import RemoteProtocolError
 from network.libp2p.stream import Stream, StreamReset
@@ -112,7 +113,7 @@ class RequestDesk:
         self._inbox.put(AnswerReceived(peer=command.peer, request_id=command.request_id, answer=answer))
 
     async def _exchange(self, session: PeerSession, request: Request) -> Answer | None:
-        async with await self._host.new_stream(session.peer, [self._protocols.sync]) as stream:
+        async with self._host.open_stream(session.peer, self._protocols.sync) as stream:
             await stream.write_frame(encode_message(request))
             stream.close_write()
             frame = await stream.read_frame(ANSWER_BYTES_MAX)

@@ -25,8 +25,9 @@ from network.event_inbox import EventInbox
 from network.libp2p.gossip import Received
 from network.libp2p.gossip_event import Verdict
 from network.libp2p.gossip_wire import MessageId
-from network.libp2p.host import Host, ProtocolRefused
+from network.libp2p.host import Host
 from network.libp2p.multiaddr import Multiaddr
+from network.libp2p.multistream import ProtocolRefused
 from network.libp2p.node_key import PeerId
 from network.libp2p.stream import Stream, StreamReset
 from network.messages import NOTICE_BYTES_MAX, BadMessage, Notice, Status, decode_notice, encode_message

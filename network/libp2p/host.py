@@ -37,7 +37,7 @@ from network.libp2p.identify import (
 from network.libp2p.isolation import negotiate, run_isolated
 from network.libp2p.limits import Admission
 from network.libp2p.multiaddr import Multiaddr
-from network.libp2p.multistream import Proposer, Responder
+from network.libp2p.multistream import Proposer, ProtocolRefused, Responder
 from network.libp2p.node_key import NodeKey, PeerId
 from network.libp2p.noise import make_noise_identity
 from network.libp2p.peer_table import PeerTable
@@ -49,12 +49,6 @@ from network.libp2p.transport import Listener, TcpTransport, Transport
 Handler = Callable[[Stream], Awaitable[None]]
 Watcher = Callable[[PeerId, bool], None]
 LOG = structlog.get_logger("network")
-
-
-class ProtocolRefused(ConnectionError):
-    """The peer speaks none of the protocols that were proposed."""
-
-    rule: ClassVar[str] = "NET-05"
 
 
 class NotConnected(ConnectionError):
@@ -182,17 +176,33 @@ class Host:
                 connection.abort()
             raise
 
+    def open_stream(self, peer: PeerId, protocol: str) -> Stream:
+        """Return a stream on which the first bytes go with the proposal, so that a question costs one round trip.
+
+        Whether the peer speaks the protocol shows in the first reading, or in writing once its answer has come: that
+        raises `ProtocolRefused`, or a RemoteProtocolError if the answer is none. The caller limits how long it waits.
+
+        Raises:
+            NotConnected: dial first.
+        """
+        stream = self._open_bare(peer)
+        stream.propose(protocol)
+        return stream
+
+    def _open_bare(self, peer: PeerId) -> Stream:
+        connection = self.peers.get(peer)
+        if connection is None:
+            raise NotConnected(f"not connected to {peer}")
+        return connection.open_stream()
+
     async def new_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
-        """Return a stream that speaks the first of the protocols that the peer knows.
+        """Return a stream that speaks the first of the protocols that the peer knows, one round trip or more later.
 
         Raises:
             NotConnected: dial first. ProtocolRefused: it knows none of them.
             StreamReset, TimeoutError, RemoteProtocolError: the negotiation broke off.
         """
-        connection = self.peers.get(peer)
-        if connection is None:
-            raise NotConnected(f"not connected to {peer}")
-        stream = connection.open_stream()
+        stream = self._open_bare(peer)
         proposer = Proposer(protocols)
         try:
             stream.write_now(proposer.start())
@@ -239,21 +249,18 @@ class Host:
             ConnectionError, TimeoutError: it does not answer.
             RemoteProtocolError: it answers something else.
         """
-        stream = await self.new_stream(peer, [PING])
-        async with stream:
+        began = time.perf_counter()
+        async with self.open_stream(peer, PING) as stream, asyncio.timeout(self.config.negotiation_s):
             payload = secrets.token_bytes(PING_BYTES)
-            began = time.perf_counter()
             await stream.write(payload)
-            async with asyncio.timeout(self.config.negotiation_s):
-                answer = await stream.read_exactly(PING_BYTES)
+            answer = await stream.read_exactly(PING_BYTES)
             if answer != payload:
                 raise BadNegotiation("a ping came back changed")
             return (time.perf_counter() - began) * 1000
 
     async def identify(self, peer: PeerId) -> PeerInfo:
         """Ask the peer what it is."""
-        stream = await self.new_stream(peer, [IDENTIFY])
-        async with stream, asyncio.timeout(self.config.negotiation_s):
+        async with self.open_stream(peer, IDENTIFY) as stream, asyncio.timeout(self.config.negotiation_s):
             info = await read_identify(stream)
             self.peer_info[peer] = info
             return info
@@ -347,6 +354,9 @@ class Host:
         try:
             async with asyncio.timeout(self.config.negotiation_s):
                 await negotiate(stream, responder)
+            if responder.agreed is None:
+                async with stream:
+                    return  # no reset, which could pass the refusal
             await self._handlers[stream.protocol](stream)
         except BaseException as error:
             stream.reset()

@@ -10,14 +10,21 @@ Source: libp2p specification, `connections/README.md#multistream-select`; docs/s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
-from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError
+from network.libp2p.protocol_error import BadNegotiation, LocalProtocolError, RemoteProtocolError
 from network.libp2p.varint import FrameReader, encode_frame
 
 HEADER = "/multistream/1.0.0"
 NOT_AVAILABLE = "na"
 LINE_BYTES_MAX = 1024
 PROPOSALS_MAX = 20
+
+
+class ProtocolRefused(ConnectionError):
+    """The peer speaks none of the protocols that were proposed."""
+
+    rule: ClassVar[str] = "NET-05"
 
 
 def encode_line(text: str) -> bytes:
@@ -55,13 +62,17 @@ class Negotiation:
             raise LocalProtocolError("the negotiation is over; the bytes belong to the protocol")
         self._lines.add(data)
         answer = b""
-        while not self.is_over and (frame := self._lines.take()) is not None:
-            answer += self._on_line(_decode_line(frame))
+        while not self.is_over and (line := self._take_line()) is not None:
+            answer += self._on_line(line)
         return answer
 
     def take_rest(self) -> bytes:
         """Return the bytes received behind the agreement."""
         return self._lines.take_rest()
+
+    def _take_line(self) -> str | None:
+        frame = self._lines.take()
+        return None if frame is None else _decode_line(frame)
 
     def _on_line(self, line: str) -> bytes:
         if not self._is_greeted:
@@ -116,6 +127,17 @@ class Responder(Negotiation):
         super().__init__()
         self._is_known = is_known
         self._proposals = 0
+
+    def _take_line(self) -> str | None:
+        # SPEC NET-55: What follows a proposal before its answer MUST be the protocol's when it is agreed, and MUST be
+        # dropped without a fault when it is refused.
+        try:
+            return super()._take_line()
+        except RemoteProtocolError:
+            if not self._proposals:
+                raise
+            self.has_failed = True
+            return None
 
     def _on_greeting(self) -> bytes:
         return encode_line(HEADER)

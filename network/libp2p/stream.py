@@ -10,8 +10,9 @@ import asyncio
 from types import TracebackType
 from typing import Protocol, Self
 
+from network.libp2p.multistream import Proposer, ProtocolRefused
 from network.libp2p.node_key import PeerId
-from network.libp2p.protocol_error import FrameTooLarge
+from network.libp2p.protocol_error import FrameTooLarge, RemoteProtocolError
 from network.libp2p.varint import decode_varint, encode_frame
 
 WRITE_BYTES_MAX = 262_144
@@ -65,6 +66,8 @@ class Stream:
         self._is_reset = False
         self._is_write_closed = False
         self._is_done = False  # nobody reads any more
+        self._proposal: Proposer | None = None  # whose answer has not come
+        self._failure: ProtocolRefused | RemoteProtocolError | None = None
         self._reader: asyncio.Future[None] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
@@ -86,6 +89,14 @@ class Stream:
         """Is the stream gone?"""
         return self._is_reset
 
+    def propose(self, protocol: str) -> None:
+        """Send the only proposal for this stream; what is written next goes with it, before its answer.
+
+        From then on reading and writing raise also what `Host.open_stream` names.
+        """
+        self._proposal = Proposer([protocol])
+        self.write_now(self._proposal.start())
+
     async def read(self, bytes_max: int = _PIECE_BYTES) -> bytes:
         """Return the next bytes, empty at the end.
 
@@ -97,8 +108,9 @@ class Stream:
             del self._early[:bytes_max]
             return data
         while not self._buffer:
-            if self._is_reset:
-                raise StreamReset(f"the stream of {self.protocol or 'no protocol yet'} was reset")
+            self._check_open()
+            if self._is_ended and self._proposal is not None:
+                raise StreamReset("the stream ended within its negotiation")
             if self._is_ended:
                 return b""
             assert self._reader is None, "one task reads a stream"
@@ -226,7 +238,7 @@ class Stream:
 
     def _check_open(self) -> None:
         if self._is_reset:
-            raise StreamReset(f"the stream of {self.protocol or 'no protocol yet'} was reset")
+            raise self._failure or StreamReset(f"the stream of {self.protocol or 'no protocol yet'} was reset")
 
     async def wait_sent(self) -> None:
         """Return when everything written has left, as far as the peer's window lets it.
@@ -254,8 +266,28 @@ class Stream:
         if self._is_done:
             self._owner.discard(len(data))
             return
+        if self._proposal is not None:
+            data = self._hear_answer(self._proposal, data)
         self._buffer += data
         self._wake_reader()
+
+    def _hear_answer(self, proposal: Proposer, data: bytes) -> bytes:
+        """Return what follows the answer to the proposal; without an agreement the stream is reset."""
+        # SPEC NET-56: A stream whose only proposal was not answered with its own name MUST be reset, and nothing of it
+        # be read.
+        try:
+            proposal.receive(data)
+            if proposal.has_failed:
+                self._failure = ProtocolRefused(f"{self.peer_id} does not speak what was proposed")
+        except RemoteProtocolError as error:
+            self._failure = error
+        rest = b"" if proposal.agreed is None else proposal.take_rest()
+        self._owner.consume(self._number, len(data) - len(rest))
+        if self._failure is not None:
+            self.reset()
+        elif proposal.agreed is not None:
+            self.protocol, self._proposal = proposal.agreed, None
+        return rest
 
     def on_end(self) -> None:
         """The peer sends no more."""

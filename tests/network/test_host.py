@@ -9,12 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from network.libp2p.handshake import UnexpectedPeer
-from network.libp2p.host import Host, NotConnected, ProtocolRefused
+from network.libp2p.host import Host, NotConnected
 from network.libp2p.host_config import HostConfig
 from network.libp2p.identify import IDENTIFY, PING
 from network.libp2p.limits import ConnectionLimits, TooManyConnections
 from network.libp2p.memory_transport import MemoryNetwork, MemoryPipe
 from network.libp2p.multiaddr import Multiaddr, parse_multiaddr
+from network.libp2p.multistream import ProtocolRefused
 from network.libp2p.protocol_error import FrameTooLarge, LocalProtocolError
 from network.libp2p.stream import Stream, StreamReset
 from tests.network.support import make_host, make_key, run_hosts, wait_until

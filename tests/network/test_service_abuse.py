@@ -16,9 +16,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from network.libp2p.gossip_wire import GossipMessage, Rpc
-from network.libp2p.host import Host, ProtocolRefused
+from network.libp2p.host import Host
 from network.libp2p.memory_transport import MemoryNetwork
 from network.libp2p.multiaddr import Multiaddr
+from network.libp2p.multistream import ProtocolRefused
 from network.libp2p.stream import Stream, StreamReset
 from network.libp2p.varint import encode_frame, encode_varint
 from network.messages import (
