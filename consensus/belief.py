@@ -1,0 +1,267 @@
+"""What the chain believes about the best angles of a problem, learnt from verified strikes, in integers.
+
+A belief is a least-squares fit in which old strikes fade. Around the published angles it models the mean energy of a
+strike by a level, a slope for each of the 2p angles, and one curvature that all share. Each strike adds its angles and
+its energy to the sums; then the means of the next law move to the minimum of the fit, by one width at most. Two weak
+priors keep the fit solvable: no slope at the present means, and the curvature of published landscapes.
+
+Terms:
+    anchor: the published angle that displacements are measured from, in parts of it.
+    score: mean energy of a strike's shots above the offset, in units of `sqrt(sum J^2 + sum h^2)`, the standard
+        deviation of the energy of random bits. It is below 0 where strikes are better than guesses.
+    features: the constant 1, the displacement of each angle, and half the sum of their squares.
+
+Every ratio is an integer in parts of ONE. Nothing here fails: `update_belief` is total over what strikes can give.
+Why a fit, and not evolution strategies or a belief that problems share: docs/adr/0013-the-chain-fits-a-parabola.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isqrt
+from typing import Annotated
+
+import msgspec
+from msgspec.structs import replace
+
+from chain.scale_shapes import I64, U16, U32, U64, Limit
+from vm.derivation import Angles, compute_angles, expand_seed
+from vm.law import BETA_MARGIN, BETA_PERIOD, DEPTH_MAX, GAMMA_MARGIN, GAMMA_PERIOD, AngleLaw, compute_law
+from vm.problem import IsingProblem
+
+BITS = 12
+ONE = 1 << BITS
+FADE_SHIFT, SURPRISE_SHIFT = 6, 1  # a strike takes a 64th of the old sums away, one that contradicts them a half
+WIDTH_MAX, WIDTH_MIN = ONE >> 4, ONE >> 5  # the published width is a sixteenth of the mean
+DISPLACEMENT_MAX = 4 * ONE
+RIDGE_MIN = ONE  # above every rounding of the sums, and next to nothing beside one strike
+COUNT_MAX = 2**32 - 1
+FEATURES_MAX = 2 * DEPTH_MAX + 2
+MOMENTS_MAX = FEATURES_MAX * (FEATURES_MAX + 3) // 2
+
+
+class Belief(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the angles of one problem; gammas first, then betas.
+
+    Attributes:
+        anchors: The published angles.
+        means: Where the next strikes aim.
+        width: Standard deviation of each angle in parts of its mean.
+        unit: Standard deviation of the energy of random bits, in parts of ONE.
+        score_max: No score is farther from 0.
+        offset: The problem's.
+        strikes: How many it has learnt from, cut off at 2^32 - 1.
+        moments: Faded sums of feature_i * feature_j for i <= j, row by row, then of feature_i * score.
+    """
+
+    anchors: Annotated[tuple[U32, ...], Limit(2 * DEPTH_MAX)]
+    means: Annotated[tuple[U32, ...], Limit(2 * DEPTH_MAX)]
+    width: U16
+    unit: U64
+    score_max: U32
+    offset: I64
+    strikes: U32
+    moments: Annotated[tuple[I64, ...], Limit(MOMENTS_MAX)]
+
+
+class _Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """The least-squares fit: slope of angle k is slopes[k] / scale, the curvature is curvature / scale."""
+
+    slopes: tuple[int, ...]
+    curvature: int
+    scale: int
+
+
+# ---- making
+
+
+def make_first_belief(problem: IsingProblem, depth: int) -> Belief:
+    """Return the belief that has seen nothing: its law is the published one.
+
+    Raises:
+        InvalidLaw: no published angles for this depth, or a problem without coefficients.
+    """
+    law = compute_law(problem, depth)
+    anchors = law.gamma_means + law.beta_means
+    squares = sum(j * j for _, _, j in problem.couplings) + sum(h * h for h in problem.fields)
+    largest = sum(abs(j) for _, _, j in problem.couplings) + sum(map(abs, problem.fields))
+    # SPEC LRN-03: The unit MUST be floor(sqrt(2^24 * (sum J^2 + sum h^2))), the largest score floor(2^24 * (sum |J| +
+    # sum |h|) / unit).
+    unit = isqrt(squares << 2 * BITS)
+    # SPEC LRN-01: A first belief MUST have the means of the published law as anchors and as means, a width of 2^8, and
+    # no strikes.
+    return Belief(
+        anchors=anchors,
+        means=anchors,
+        width=WIDTH_MAX,
+        unit=unit,
+        score_max=(largest << 2 * BITS) // unit,
+        offset=problem.offset,
+        strikes=0,
+        moments=(0,) * ((len(anchors) + 2) * (len(anchors) + 5) // 2),
+    )
+
+
+def make_law(belief: Belief) -> AngleLaw:
+    """Return the law that the next strikes draw their angles from; vm.law.check_law accepts it."""
+    depth = len(belief.means) // 2
+    # SPEC LRN-02: The law of a belief MUST have its means, the widths max(1, mean * width >> 12), and the published
+    # dressing.
+    widths = tuple(max(1, mean * belief.width >> BITS) for mean in belief.means)
+    return AngleLaw(
+        gamma_means=belief.means[:depth],
+        gamma_widths=widths[:depth],
+        beta_means=belief.means[depth:],
+        beta_widths=widths[depth:],
+    )
+
+
+# ---- learning from a strike
+
+
+def compute_drawn_angles(law: AngleLaw, seed: bytes) -> Angles:
+    """Return the angles of the layers that a strike drew from its seed; its dressing is left out."""
+    return compute_angles(law, expand_seed(seed, depth=len(law.gamma_means), n=0, shots=0))
+
+
+def update_belief(belief: Belief, angles: Angles, energies: Sequence[int]) -> Belief:
+    """Return the belief after a strike that was verified.
+
+    Args:
+        angles: What the strike drew, from whichever law.
+        energies: Of its shots; at least one.
+    """
+    score, noise = compute_score(belief, energies), _compute_noise(len(energies))
+    level = compute_level(belief)
+    # SPEC LRN-07: The fade f MUST be 6, or 1 for a score farther from the level than the larger of 4 * noise and
+    # |level| >> 2.
+    shift = FADE_SHIFT if abs(score - level) <= max(4 * noise, abs(level) >> 2) else SURPRISE_SHIFT
+    features = _compute_features(belief, angles)
+    products = (*_list_products(features), *(feature * score for feature in features))
+    # SPEC LRN-06: Each sum MUST become sum - (sum + 2^(f-1) >> f) + product, with the products of this strike.
+    moments = tuple(
+        old - (old + (1 << shift - 1) >> shift) + new for old, new in zip(belief.moments, products, strict=True)
+    )
+    return _move(replace(belief, moments=moments, strikes=min(belief.strikes + 1, COUNT_MAX)), noise)
+
+
+def compute_score(belief: Belief, energies: Sequence[int]) -> int:
+    """Return a strike's score in parts of ONE."""
+    shots = len(energies)
+    # SPEC LRN-04: A score MUST be floor(2^24 * (sum of energies - shots * offset) / (shots * unit)), cut off at the
+    # largest score.
+    score = (sum(energies) - shots * belief.offset << 2 * BITS) // (shots * belief.unit)
+    return min(max(score, -belief.score_max), belief.score_max)
+
+
+def compute_level(belief: Belief) -> int:
+    """Return the discounted mean of the scores in parts of ONE; 0 before any strike."""
+    weight, total = belief.moments[0], belief.moments[_count_products(belief)]
+    return (total << BITS) // weight if weight else 0
+
+
+def compute_window(belief: Belief, angle: int) -> tuple[int, int]:
+    """Return the smallest and the largest mean of an angle."""
+    anchor = belief.anchors[angle]
+    # SPEC LRN-13: A gamma's mean MUST stay between half and twice its anchor, a beta's between half and three halves of
+    # it, and both within the bounds of a law.
+    if angle < len(belief.anchors) // 2:
+        return max(anchor >> 1, GAMMA_MARGIN), min(2 * anchor, GAMMA_PERIOD - GAMMA_MARGIN)
+    return max(anchor >> 1, BETA_MARGIN), min(anchor + (anchor >> 1), BETA_PERIOD - BETA_MARGIN)
+
+
+def _compute_noise(shots: int) -> int:
+    """Return about the standard deviation of the score of one strike."""
+    return max(5 * ONE // (4 * isqrt(shots)), 1)
+
+
+def _compute_features(belief: Belief, angles: Angles) -> tuple[int, ...]:
+    # SPEC LRN-05: The features of a strike MUST be 2^12, each floor(2^12 * (angle - anchor) / anchor), at most 2^14
+    # off 0, and the sum of the squares of these >> 13.
+    displacements = tuple(
+        min(max((angle - anchor << BITS) // anchor, -DISPLACEMENT_MAX), DISPLACEMENT_MAX)
+        for angle, anchor in zip(angles.gammas + angles.betas, belief.anchors, strict=True)
+    )
+    return (ONE, *displacements, sum(x * x for x in displacements) >> BITS + 1)
+
+
+def _list_products(features: tuple[int, ...]) -> Iterator[int]:
+    return (left * right for i, left in enumerate(features) for right in features[i:])
+
+
+def _count_products(belief: Belief) -> int:
+    features = len(belief.anchors) + 2
+    return features * (features + 1) // 2
+
+
+# ---- moving to the minimum
+
+
+def _move(belief: Belief, noise: int) -> Belief:
+    """Return the belief with its means moved towards the minimum of the fit, and the width that suits it."""
+    # SPEC LRN-08: The depth of the landscape MUST be the larger of -level and 2 * noise; the curvature expected is
+    # twice the depth, and the ridge max(2^12, floor(2^28 * noise^2 / depth^2)).
+    depth = max(-compute_level(belief), 2 * noise)
+    ridge = max((noise * noise << 28) // (depth * depth), RIDGE_MIN)
+    fit = _solve(_make_equations(belief, ridge, 2 * depth))
+    # SPEC LRN-10: Equations without a solution, which have a pivot that is not above 0, MUST leave means and width.
+    if fit is None:
+        return belief
+    # SPEC LRN-11: The curvature MUST be cut off at half and at twice the expected one.
+    curvature = min(max((fit.curvature << BITS) // fit.scale, depth), 4 * depth)
+    means = tuple(_move_mean(belief, angle, fit, curvature) for angle in range(len(belief.means)))
+    # SPEC LRN-14: The width MUST become floor(sqrt(floor(2^21 * noise / curvature))), at least 2^7 and at most 2^8.
+    width = isqrt((noise << 21) // curvature)
+    return replace(belief, means=means, width=min(max(width, WIDTH_MIN), WIDTH_MAX))
+
+
+def _move_mean(belief: Belief, angle: int, fit: _Fit, curvature: int) -> int:
+    anchor, mean = belief.anchors[angle], belief.means[angle]
+    # SPEC LRN-12: Each mean MUST move to anchor - floor(2^12 * anchor * slope / curvature), but by its width at most
+    # and not out of its window.
+    best = anchor - (anchor * fit.slopes[angle] << BITS) // (fit.scale * curvature)
+    step = max(1, mean * belief.width >> BITS)
+    low, high = compute_window(belief, angle)
+    return min(max(best, mean - step, low), mean + step, high)
+
+
+def _make_equations(belief: Belief, ridge: int, expected: int) -> list[list[int]]:
+    """Return the normal equations, one row for each feature, the right side last."""
+    last = len(belief.means) + 1
+    sums = iter(belief.moments)
+    rows = [[0] * (last + 2) for _ in range(last + 1)]
+    for i in range(last + 1):
+        for j in range(i, last + 1):
+            rows[i][j] = rows[j][i] = next(sums)
+    for row, total in zip(rows, sums, strict=True):
+        row[-1] = total
+    # SPEC LRN-09: The normal equations MUST have ridge added at each angle, ridge * place >> 12 between each angle and
+    # the curvature, ridge * place^2 >> 24 for each angle and ridge >> 2 at the curvature, and (ridge >> 2) * expected
+    # >> 12 at its right side, where place is floor(2^12 * (mean - anchor) / anchor).
+    for k, (mean, anchor) in enumerate(zip(belief.means, belief.anchors, strict=True), start=1):
+        place = (mean - anchor << BITS) // anchor
+        rows[k][k] += ridge
+        rows[k][last] += ridge * place >> BITS
+        rows[last][k] += ridge * place >> BITS
+        rows[last][last] += ridge * place * place >> 2 * BITS
+    rows[last][last] += ridge >> 2
+    rows[last][-1] += (ridge >> 2) * expected >> BITS
+    return rows
+
+
+def _solve(rows: list[list[int]]) -> _Fit | None:
+    """Return the exact solution, None where a pivot is not above 0.
+
+    Source: Bareiss, Math. Comp. 22, 565 (1968): no division leaves a rest.
+    """
+    previous = 1
+    for pivot, above in enumerate(rows):
+        head = above[pivot]
+        if head <= 0:
+            return None
+        for other, row in enumerate(rows):
+            if other != pivot:
+                factor = row[pivot]
+                row[:] = [(head * left - factor * right) // previous for left, right in zip(row, above, strict=True)]
+        previous = head
+    return _Fit(slopes=tuple(row[-1] for row in rows[1:-1]), curvature=rows[-1][-1], scale=previous)
