@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matchstrike.contest import ocean
+from matchstrike.contest import ocean, plots
 from matchstrike.contest.instances import FAMILIES, Instance, compute_optimum, make_graph, make_instance
 from matchstrike.contest.intervals import (
+    Interval,
     collect_hits,
     compute_difference,
     compute_median,
@@ -18,7 +19,7 @@ from matchstrike.contest.intervals import (
     compute_share,
     compute_wilson,
 )
-from matchstrike.contest.large import compute_cut_ratio, read_public_instances
+from matchstrike.contest.large import LargeCell, LargeResult, compute_cut_ratio, read_public_instances
 from matchstrike.contest.relaxation import make_rounding, solve_relaxation
 from matchstrike.contest.rivals import make_annealing, make_greedy, make_tabu, make_uniform
 from matchstrike.contest.strikes import make_fixed, make_recursion
@@ -188,6 +189,26 @@ def test_tuning_picks_the_better_setting_for_each_goal():
 def test_a_cut_ratio_is_of_cuts_not_of_energies():
     square = make_problem(4, [(0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 3, 1)])
     assert compute_cut_ratio(square, 0, -4) == 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not plots.is_installed(), reason="needs the extra [bench]")
+def test_a_plot_of_large_graphs_is_written_without_empty_panels(tmp_path):
+    ratio = Interval(value=0.9, low=0.8, high=0.95)
+    cells = tuple(
+        LargeCell(
+            group=f"cubic n={n}", n=n, budget=budget, method=method, kind="strikes", setting="",
+            ratio=ratio, hits=0.0, evaluations=1, seconds=1.0,
+        )
+        for n in range(40, 45)
+        for budget in (32, 128)
+        for method in ("fixed-p1", "recursive-p1")
+    )  # fmt: skip
+    large = LargeResult(instances=(), runs=1, cells=cells, left_out=(), trials=())
+    figure = plots.plot_large(large)
+    assert len(figure.axes) == 5
+    plots.save_figure(figure, str(tmp_path / "large"))
+    assert (tmp_path / "large.pdf").stat().st_size > 1000
 
 
 @pytest.mark.skipif(not GRAPHS.is_dir(), reason="the public graphs are not beside the checkout")
