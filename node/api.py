@@ -53,6 +53,9 @@ class NodeService:
         self.list_problems = work.list_problems
         self.get_problem = work.get_problem
         self.get_solutions = work.get_solutions
+        self.list_batches = work.list_batches
+        self.list_solvers = work.list_solvers
+        self.get_solver = work.get_solver
         self.get_work_status = work.get_work_status
         self.get_mining_status = work.get_mining_status
         self.get_work_template = work.get_work_template

@@ -10,6 +10,7 @@ from chain.scale import CodecError
 from chain.ss58 import encode_address
 from consensus.context import WorkContext
 from consensus.digest import read_work
+from node.batch_answers import get_solver, list_batches, list_solvers
 from node.core.effects import BlockImported, BlockPostponed, BlockRefused
 from node.core.events import BlockReceived
 from node.core.importer import Importer
@@ -64,6 +65,24 @@ class WorkService:
         if problem is None:
             return []
         return list_solutions(importer.chain, problem, problem_id, last=last)
+
+    def list_batches(
+        self, block_hash: bytes, *, problem_id: int | None, solver: bytes | None, only_open: bool
+    ) -> Sequence[Mapping[str, Json]]:
+        """Return the batches of strikes in a block's state, newest first."""
+        importer = self._importer
+        view = get_plain_state(importer, block_hash)
+        return list_batches(view, importer.params, problem_id=problem_id, solver=solver, only_open=only_open)
+
+    def list_solvers(self, block_hash: bytes) -> Sequence[Mapping[str, Json]]:
+        """Return who sells strikes, the best reputation first."""
+        importer = self._importer
+        return list_solvers(get_plain_state(importer, block_hash), importer.params)
+
+    def get_solver(self, account: bytes, block_hash: bytes) -> Mapping[str, Json] | None:
+        """Return one solver, or None."""
+        importer = self._importer
+        return get_solver(get_plain_state(importer, block_hash), account, importer.params)
 
     def get_work_status(self, block_hash: bytes) -> Mapping[str, Json]:
         """Return target, epoch and core problem of the block after this one."""

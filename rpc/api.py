@@ -220,6 +220,18 @@ class WorkApi(Protocol):
 
     def get_solutions(self, problem_id: int, block_hash: bytes) -> Sequence[Mapping[str, Json]]: ...
 
+    def list_batches(
+        self, block_hash: bytes, *, problem_id: int | None, solver: bytes | None, only_open: bool
+    ) -> Sequence[Mapping[str, Json]]:
+        """Return the batches of strikes that a state holds, newest first."""
+        ...
+
+    def list_solvers(self, block_hash: bytes) -> Sequence[Mapping[str, Json]]:
+        """Return who sells strikes, with bond and reputation, best first."""
+        ...
+
+    def get_solver(self, account: bytes, block_hash: bytes) -> Mapping[str, Json] | None: ...
+
 
 class FinalityApi(Protocol):
     """Votes and what they made final; results are JSON-ready, big integers as strings."""

@@ -28,6 +28,7 @@ GROUPS = {
     "stake": ("matchstrike.commands.stake:stake", "Bond stake, validate, and see what is final."),
     "strike": ("matchstrike.commands.strike:strike", "Re-run any strike by hand."),
     "wallet": ("matchstrike.commands.wallet:wallet", "Keys, balances and transfers."),
+    "work": ("matchstrike.commands.work:work", "Sell strikes in batches: bonds, audits, reputation."),
 }
 
 

@@ -47,7 +47,7 @@ F = TypeVar("F", bound=Callable[..., object])
 WATCH_SECONDS = 1.0
 PPB_PER_PERCENT = 10_000_000
 NUMBER = click.IntRange(0, 2**64 - 1)
-MONEY = ("bounty", "workBudget", "deposit")
+MONEY = ("bounty", "workBudget", "reserved", "deposit")
 ENDED = ("paid", "expired", "cancelled")
 INSTANT_NOTE = (
     "note: this node makes blocks only for extrinsics (--sealing instant), and problems are struck only in blocks; "
@@ -109,7 +109,7 @@ def effort_option(function: F) -> F:
     help="In blocks from now.",
 )
 @click.option("--depth", type=click.IntRange(1, 8), default=1, show_default=True, help="Layers of the circuit.")
-@click.option("--work-budget", "work_budget_planck", type=AMOUNT, default="0", help="For paid strikes (held for now).")
+@click.option("--work-budget", "work_budget_planck", type=AMOUNT, default="0", help="For paid strikes.")
 @click.option(
     "--price-per-gas",
     "price_per_gas_planck",

@@ -47,6 +47,28 @@ def replay(api: NodeApi, hash: Hash | None = None) -> Json:
     return api.replay_seal(resolve(api, hash))
 
 
+def list_batches(
+    api: NodeApi,
+    problem: int | None = None,
+    solver: Account | None = None,
+    onlyOpen: bool | None = None,
+    at: Hash | None = None,
+) -> Json:
+    """Return the batches of strikes of a problem or a solver (or all), newest first, with their audits."""
+    block_hash = resolve(api, at)
+    return api.list_batches(block_hash, problem_id=problem, solver=solver, only_open=bool(onlyOpen))
+
+
+def list_solvers(api: NodeApi, at: Hash | None = None) -> Json:
+    """Return who sells strikes: bond, reputation, batches paid, void and slashed; the best reputation first."""
+    return api.list_solvers(resolve(api, at))
+
+
+def get_solver(api: NodeApi, account: Account, at: Hash | None = None) -> Json:
+    """Return one solver's bond and reputation, or null."""
+    return api.get_solver(account, resolve(api, at))
+
+
 def get_transaction(api: NodeApi, hash: Hash) -> Json:
     """Return where an extrinsic is: in the pool, in a block (with its outcome), or dropped and why; or null."""
     return api.get_transaction(hash)
@@ -61,5 +83,8 @@ METHODS = (
     Method(name="work_template", function=get_template, unsafe=True),
     Method(name="work_submit", function=submit),
     Method(name="work_replay", function=replay),
+    Method(name="work_batches", function=list_batches),
+    Method(name="work_solvers", function=list_solvers),
+    Method(name="work_solver", function=get_solver),
     Method(name="transaction_get", function=get_transaction, aliases=("transaction_getByHash",)),
 )

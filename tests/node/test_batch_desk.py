@@ -8,6 +8,7 @@ import pytest
 
 from chain.block import Block
 from chain.ss58 import encode_address
+from node.batch_answers import get_solver, list_batches, list_solvers
 from node.batch_book import FileBatchBook
 from node.core.batch_notes import BatchNote
 from node.core.effects import Log
@@ -175,6 +176,29 @@ def test_a_silent_node_loses_its_deposit_and_its_pay_but_not_its_bond() -> None:
     assert has_line(seller, "is void")
     record = RECORDS.get(Overlay(seller.world.importer.chain.state), 0)
     assert record.reserved == 0
+
+
+def test_the_rpc_answers_say_what_is_asked_and_who_was_slashed() -> None:
+    """Batches of a problem with their audits, and the solvers by reputation."""
+    seller = Seller(conduct="fake-leaves")
+    seller.open_market()
+    seller.mine()
+    while not seller.asked:
+        seller.mine(strikes=0)
+    view, params = seller.world.importer.chain.state, seller.world.params
+    (row,) = list_batches(view, params, problem_id=0, solver=ALICE.public, only_open=True)
+    assert (row["status"], row["count"], row["source"]) == ("challenged", 16, "header")
+    assert isinstance(row["leaves"], list)
+    assert len(row["leaves"]) == 6
+    assert list_batches(view, params, problem_id=1, solver=None, only_open=False) == []
+    assert list_batches(view, params, problem_id=None, solver=bytes(32), only_open=False) == []
+    seller.mine_until_settled()
+    view = seller.world.importer.chain.state
+    (named,) = list_solvers(view, params)
+    assert (named["slashed"], named["reputation"], named["bond"]) == (1, 0, str(4 * BOND))
+    assert get_solver(view, ALICE.public, params) == named
+    assert get_solver(view, bytes(32), params) is None
+    assert list_batches(view, params, problem_id=None, solver=None, only_open=True) == []
 
 
 def test_a_book_keeps_each_note_until_it_is_told_to_forget_it(tmp_path: Path) -> None:

@@ -504,6 +504,7 @@ def test_every_method_has_an_answer_from_a_real_node(tmp_path: Path) -> None:
             "work_template": [ALICE],
             "work_submit": ["0x00", "0x00"],
             "work_replay": [head],
+            "work_solver": [ALICE],
             "transaction_get": [head],
             "finality_reportOffence": ["0x00", "0x00"],
         }
