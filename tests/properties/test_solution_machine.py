@@ -7,6 +7,8 @@ ever paid.
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +24,7 @@ from runtime.pallets.system import ACCOUNT
 from runtime.pallets.transaction_payment import TransactionFeePaid
 from runtime.problem_events import BountyPaid, Expired
 from runtime.problem_records import ProblemStatus
+from runtime.problem_state import RECORDS
 from runtime.queries import list_problems
 from runtime.solution_events import Revealed
 from runtime.solution_state import COMMITS, NEXT_PLACE
@@ -59,13 +62,14 @@ class SolutionMachine(RuleBasedStateMachine):
         self.copied: set[tuple[int, int]] = set()
         self.paid: dict[int, int] = {}
         self.winners: dict[int, bytes] = {}
+        self.post_problem(-2, 8, 400_000_000)
 
     # ---- what people do
 
     @rule(
-        goal=st.sampled_from((-6, -6, -2, 2)),
-        life=st.integers(1, 8),
-        ppb=st.sampled_from((0, 10**6, 400_000_000, 10**9)),
+        goal=st.sampled_from((-2, -6, 2)),
+        life=st.sampled_from((4, 8, 1, 2)),
+        ppb=st.sampled_from((400_000_000, 0, 10**6, 10**9)),
     )
     def post_problem(self, goal: int, life: int, ppb: int) -> None:
         """Post a ring; the easy targets are reached by many bits."""
@@ -94,6 +98,9 @@ class SolutionMachine(RuleBasedStateMachine):
             return
         secret = waiting[choice % len(waiting)]
         raw = sign_reveal(self.chain, secret.name, secret.bits, problem=secret.problem)
+        if not self.is_showable(secret):
+            assert not self.chain.start().apply_extrinsic(raw).is_success
+            return
         self.copied.add((secret.problem, secret.bits))
         copy = None
         if author == "thief":
@@ -107,6 +114,17 @@ class SolutionMachine(RuleBasedStateMachine):
             self.mine("miner", raw)
         else:
             self.mine(author, raw, solution=copy)
+
+    @rule(order=st.randoms(use_true_random=False), pick=st.integers(0, 99))
+    def reveal_everything(self, order: Random, pick: int) -> None:
+        """Show all that waits at a problem in one block, in any order."""
+        problem = self.pick(pick)
+        waiting = [secret for secret in self.secrets if secret.problem == problem and self.is_waiting(secret)]
+        waiting = [secret for secret in waiting if self.is_showable(secret)]
+        order.shuffle(waiting)
+        chosen = {secret.name: secret for secret in waiting}.values()
+        self.copied |= {(secret.problem, secret.bits) for secret in chosen}
+        self.mine("miner", *(sign_reveal(self.chain, one.name, one.bits, problem=problem) for one in chosen))
 
     @rule(choice=st.integers(0, 10**6), flip=st.integers(0, 5))
     def copy_shown(self, choice: int, flip: int) -> None:
@@ -141,12 +159,18 @@ class SolutionMachine(RuleBasedStateMachine):
     def pick(self, choice: int) -> int:
         """Return mostly a live problem, sometimes any number."""
         live = [row.problem_id for row in list_problems(self.chain.view) if row.record.status in LIVE]
-        return live[choice % len(live)] if live and choice > 4 else choice % 5
+        return live[choice % len(live)] if live and choice < 95 else choice % 5
 
     def is_waiting(self, secret: Secret) -> bool:
         """Say whether the commit to this waits."""
         commitment = make_commitment(self.chain, secret.name, secret.bits, problem=secret.problem)
         return any(entry.commitment == commitment for entry in COMMITS.get(self.chain.state, secret.problem))
+
+    def is_showable(self, secret: Secret) -> bool:
+        """Say whether a wallet would show it: above the target, nobody may be able to commit any more."""
+        record = RECORDS.get(self.chain.state, secret.problem)
+        is_over = record.status is not ProblemStatus.Open or self.chain.head.number >= record.deadline
+        return is_over or compute_ring_energy(secret.bits) <= record.target_energy
 
     def is_worthless(self, secret: Secret) -> bool:
         """Say whether showing it as the author, while the problem is open, would not reach the target."""
