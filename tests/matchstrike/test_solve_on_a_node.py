@@ -17,6 +17,7 @@ from tests.support.command_line import run_command
 from tests.support.dev_node import DevNode, run_dev_node
 
 HEAVY = {"kind": "ising", "n": 6, "couplings": [[i, i + 1, 5000 + i] for i in range(5)]}  # too heavy to be struck
+FRUSTRATED = {"kind": "ising", "n": 3, "couplings": [[0, 1, 6000], [0, 2, 6000], [1, 2, 6000]]}
 OPTIMUM = -sum(5000 + i for i in range(5))
 
 
@@ -109,6 +110,7 @@ def test_a_killed_solver_goes_on_with_the_same_salt(node: DevNode, tmp_path: Pat
     assert get_reserved("dave") == 0
 
 
+@pytest.mark.slow
 def test_the_pool_is_watched_and_what_can_be_earned_is_solved() -> None:
     numbers = [post(), post()]
     done = run_command("solve", "--auto", "--limit", "2", "--from", "eve", "--seconds", "20", "-o", "json")
@@ -120,9 +122,8 @@ def test_the_pool_is_watched_and_what_can_be_earned_is_solved() -> None:
 
 
 def test_what_earns_nothing_is_not_committed(tmp_path: Path) -> None:
-    """A frustrated triangle beside a chain: the bound of energies is below what any bits have."""
-    frustrated = {"kind": "ising", "n": 3, "couplings": [[0, 1, 6000], [0, 2, 6000], [1, 2, 6000]]}
-    (tmp_path / "heavy.json").write_text(json.dumps(frustrated))
+    """A frustrated triangle: the bound of energies is below what any bits have."""
+    (tmp_path / "heavy.json").write_text(json.dumps(FRUSTRATED))
     number = post("--target", "-18000")
     done = run_command("solve", str(number), "--from", "ferdie", "--seconds", "0.2")
     assert done.code == FAILED
@@ -130,6 +131,12 @@ def test_what_earns_nothing_is_not_committed(tmp_path: Path) -> None:
     assert "nothing was committed" in done.err
     assert get_reserved("ferdie") == 0
     assert not (tmp_path / "solutions").exists()
+
+
+@pytest.mark.slow
+def test_a_best_effort_is_hidden_until_the_deadline_and_paid(tmp_path: Path) -> None:
+    """Forty percent for the optimum of a triangle whose target nobody can reach."""
+    (tmp_path / "heavy.json").write_text(json.dumps(FRUSTRATED))
     late = post("--target", "-18000", "--deadline", "20", "--best-effort", "40")
     done = run_command("solve", str(late), "--from", "ferdie", "--seconds", "0.2", "--wait", "final")
     assert done.code == 0, done.err
