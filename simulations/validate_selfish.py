@@ -14,6 +14,7 @@ from random import Random
 
 from chain.params import WorkParams
 from simulations.bare_node import BareBlock, BareChain, BareNode
+from simulations.selfish import SelfishPlan
 from simulations.validation import Row, make_mean_row
 
 BLOCK_MS = 600_000
@@ -33,45 +34,33 @@ def compute_revenue(alpha: float, gamma: float) -> float:
 
 
 class SelfishMiner:
-    """Algorithm 1: keep what it finds, and publish just enough to make others' work worthless."""
+    """Keeps what it finds, and publishes by the plan."""
 
     def __init__(self, chain: BareChain) -> None:
         """Begin with nothing in hand."""
         self.node = BareNode(chain)
+        self.plan = SelfishPlan()
         self._hidden: list[BareBlock] = []
-        self._branch = 0  # own blocks since the fork, published or not
         self._public = 0  # height of the highest block that others have
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is hidden and nothing in dispute."""
-        return not self._hidden and self._branch == 0
 
     def on_mined(self, block: BareBlock) -> list[BareBlock]:
         """Return what to publish after finding a block."""
-        is_tie = self.node.best.number == self._public
+        lead = self.node.best.number - self._public
         self.node.receive(block)
         self._hidden.append(block)
-        self._branch += 1
-        if is_tie and self._branch == 2:  # was a tie with a branch of one: this block wins it
-            return self._publish_all()
-        return []
+        return self._publish(self.plan.on_mined(lead))
 
     def on_heard(self, block: BareBlock) -> list[BareBlock]:
         """Return what to publish after others found a block."""
         lead = self.node.best.number - self._public
         self.node.receive(block)
         self._public = max(self._public, block.number)
-        if lead == 0:
-            self._branch = 0
-            return []
-        if lead == 2:
-            return self._publish_all()
-        return [self._hidden.pop(0)]
+        return self._publish(self.plan.on_heard(lead))
 
-    def _publish_all(self) -> list[BareBlock]:
-        shown, self._hidden, self._branch = self._hidden, [], 0
-        self._public = shown[-1].number
+    def _publish(self, count: int) -> list[BareBlock]:
+        shown, self._hidden = self._hidden[:count], self._hidden[count:]
+        if shown:
+            self._public = max(self._public, shown[-1].number)
         return shown
 
 
@@ -99,7 +88,7 @@ def play_selfish(random: Random, alpha: float, gamma: float, *, blocks: int = RU
     attacker, near, far = SelfishMiner(chain), HonestGroup(chain), HonestGroup(chain)
     miners: dict[bytes, str] = {}
     now = 0.0
-    while chain.count < blocks or not attacker.is_idle or near.node.best != far.node.best:
+    while chain.count < blocks or not attacker.plan.is_idle or near.node.best != far.node.best:
         now += random.expovariate(1.0 / BLOCK_MS) + 1
         draw = random.random()
         if draw < alpha:
