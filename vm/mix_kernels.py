@@ -13,6 +13,7 @@ from numba import njit
 from vm.phase_kernels import TILE
 
 NARROW = 6  # positions below are mixed in pairs of fixed shape
+NEAR = 7  # positions from here on down are mixed in threes of fixed shape, if all three are to be mixed
 BLOCK_BITS = 12  # amplitudes that stay in cache while the lower positions are mixed
 
 
@@ -40,8 +41,12 @@ def mix_list_(re, im, positions, ts):
         chain = 1  # positions p, p - 1, ... that follow each other
         while chain < 3 and k + chain < count and positions[k + chain] == p - chain:
             chain += 1
+        if chain == 3 and p in (7, 4):
+            mix_eight_near_(re, im, p - 2, ts[k], ts[k + 1], ts[k + 2])
+            k += 3
+            continue
         if p >= NARROW:
-            chain = min(chain, p - NARROW + 1)
+            chain = min(chain, p - NEAR if p > NEAR else p - NARROW + 1)
             if chain == 3:
                 mix_three_positions_(re, im, p - 2, ts[k], ts[k + 1], ts[k + 2])
             elif chain == 2:
@@ -150,6 +155,74 @@ def mix_eight_(re, im, x, stride, width, t, u, v):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
+def mix_eight_near_(re, im, low, t, u, v):
+    """Mix positions low + 2, low + 1 and low with t, u and v, for low = 5 or 2: eight rows of a fixed distance.
+
+    The number of turns of the inner loop must not be a constant, or it is unrolled instead of vectorised.
+    """
+    width = min(1 << low, len(re))
+    size = 8 << low
+    if low == 5:
+        for base in range(0, len(re), size):
+            mix_two_fifty_six_(re[base : base + size], im[base : base + size], width, t, u, v)
+    else:
+        for base in range(0, len(re), size):
+            mix_thirty_two_(re[base : base + size], im[base : base + size], width, t, u, v)
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
+def mix_two_fifty_six_(re, im, width, t, u, v):
+    """Mix position 7, then 6, then 5, of 256 amplitudes."""
+    for j in range(width):
+        r0, r1, r2, r3 = re[j], re[j + 32], re[j + 64], re[j + 96]
+        r4, r5, r6, r7 = re[j + 128], re[j + 160], re[j + 192], re[j + 224]
+        i0, i1, i2, i3 = im[j], im[j + 32], im[j + 64], im[j + 96]
+        i4, i5, i6, i7 = im[j + 128], im[j + 160], im[j + 192], im[j + 224]
+        r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
+        r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
+        r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
+        r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
+        r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
+        r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
+        r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
+        r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
+        r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
+        r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
+        r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
+        r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+        re[j], re[j + 32], re[j + 64], re[j + 96] = r0, r1, r2, r3
+        re[j + 128], re[j + 160], re[j + 192], re[j + 224] = r4, r5, r6, r7
+        im[j], im[j + 32], im[j + 64], im[j + 96] = i0, i1, i2, i3
+        im[j + 128], im[j + 160], im[j + 192], im[j + 224] = i4, i5, i6, i7
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
+def mix_thirty_two_(re, im, width, t, u, v):
+    """Mix position 4, then 3, then 2, of 32 amplitudes."""
+    for j in range(width):
+        r0, r1, r2, r3 = re[j], re[j + 4], re[j + 8], re[j + 12]
+        r4, r5, r6, r7 = re[j + 16], re[j + 20], re[j + 24], re[j + 28]
+        i0, i1, i2, i3 = im[j], im[j + 4], im[j + 8], im[j + 12]
+        i4, i5, i6, i7 = im[j + 16], im[j + 20], im[j + 24], im[j + 28]
+        r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
+        r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
+        r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
+        r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
+        r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
+        r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
+        r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
+        r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
+        r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
+        r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
+        r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
+        r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+        re[j], re[j + 4], re[j + 8], re[j + 12] = r0, r1, r2, r3
+        re[j + 16], re[j + 20], re[j + 24], re[j + 28] = r4, r5, r6, r7
+        im[j], im[j + 4], im[j + 8], im[j + 12] = i0, i1, i2, i3
+        im[j + 16], im[j + 20], im[j + 24], im[j + 28] = i4, i5, i6, i7
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
 def mix_narrow_(re, im, low, t, u):
     """Mix position low + 1 with t, then low with u, for low = 0, 2 or 4 (constant strides, so that they vectorise)."""
     if low == 0:
@@ -157,8 +230,9 @@ def mix_narrow_(re, im, low, t, u):
         for base in range(0, len(re), width):
             mix_lowest_(re[base : base + width], im[base : base + width], t, u)
     elif low == 2:
+        width = min(len(re), 4)
         for base in range(0, len(re), 16):
-            mix_sixteen_(re[base : base + 16], im[base : base + 16], t, u)
+            mix_sixteen_(re[base : base + 16], im[base : base + 16], width, t, u)
     else:
         for base in range(0, len(re), 64):
             mix_sixty_four_(re[base : base + 64], im[base : base + 64], t, u)
@@ -179,9 +253,9 @@ def mix_lowest_(re, im, t, u):
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
-def mix_sixteen_(re, im, t, u):
-    """Mix position 3, then position 2, of 16 amplitudes."""
-    for j in range(4):
+def mix_sixteen_(re, im, width, t, u):
+    """Mix position 3, then position 2, of 16 amplitudes; `width` is 4."""
+    for j in range(width):
         r0, r1, r2, r3 = re[j], re[j + 4], re[j + 8], re[j + 12]
         i0, i1, i2, i3 = im[j], im[j + 4], im[j + 8], im[j + 12]
         r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
