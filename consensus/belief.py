@@ -125,13 +125,25 @@ def compute_drawn_angles(law: AngleLaw, seed: bytes) -> Angles:
 
 
 def update_belief(belief: Belief, angles: Angles, energies: Sequence[int]) -> Belief:
-    """Return the belief after a strike that was verified.
+    """Return the belief after one strike that was verified.
 
     Args:
         angles: What the strike drew, from whichever law.
         energies: Of its shots; at least one.
     """
-    score, noise = compute_score(belief, energies), _compute_noise(len(energies))
+    return update_by_many(belief, ((angles, energies),))
+
+
+def update_by_many(belief: Belief, strikes: Sequence[tuple[Angles, Sequence[int]]]) -> Belief:
+    """Return the belief after some strikes that were verified together; at least one, with as many shots each."""
+    noise = _compute_noise(len(strikes[0][1]))
+    for angles, energies in strikes:
+        belief = _add_strike(belief, angles, compute_score(belief, energies), noise)
+    # SPEC LRN-15: Strikes that a block verifies together MUST be added one after the other before the means move once.
+    return _move(belief, noise)
+
+
+def _add_strike(belief: Belief, angles: Angles, score: int, noise: int) -> Belief:
     level = compute_level(belief)
     # SPEC LRN-07: The fade f MUST be 6, or 1 for a score farther from the level than the larger of 4 * noise and
     # |level| >> 2.
@@ -142,7 +154,7 @@ def update_belief(belief: Belief, angles: Angles, energies: Sequence[int]) -> Be
     moments = tuple(
         old - (old + (1 << shift - 1) >> shift) + new for old, new in zip(belief.moments, products, strict=True)
     )
-    return _move(replace(belief, moments=moments, strikes=min(belief.strikes + 1, COUNT_MAX)), noise)
+    return replace(belief, moments=moments, strikes=min(belief.strikes + 1, COUNT_MAX))
 
 
 def compute_score(belief: Belief, energies: Sequence[int]) -> int:

@@ -37,7 +37,7 @@ from consensus.work import (
     compute_work_key,
     make_leaf,
 )
-from vm.problem import Shots, pack_shots
+from vm.problem import IsingProblem, Shots, pack_shots
 from vm.strike import Circuit, compile_circuit, run_strike
 
 
@@ -151,10 +151,14 @@ def run_pool_strike(job: TicketJob, seed: bytes) -> bytes:
     return pack_shots(run_strike(circuit, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots))
 
 
-@lru_cache(maxsize=4)
 def make_pool_circuit(pool: PoolProblem) -> Circuit:
-    """Return the pool problem's circuit, compiled once per problem, order and depth."""
-    return compile_circuit(pool.problem, order=pool.order, depth=pool.depth)
+    """Return the pool problem's circuit, compiled once per problem, order and depth; laws change with every block."""
+    return _compile_pool_circuit(pool.problem, pool.order, pool.depth)
+
+
+@lru_cache(maxsize=4)
+def _compile_pool_circuit(problem: IsingProblem, order: tuple[int, ...], depth: int) -> Circuit:
+    return compile_circuit(problem, order=order, depth=depth)
 
 
 def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:

@@ -23,7 +23,7 @@ from consensus.context import PoolProblem
 from consensus.core_problem import compute_core_gas
 from consensus.work import is_poolable
 from vm.gas import compute_gas
-from vm.law import InvalidLaw, compute_law
+from vm.law import AngleLaw, InvalidLaw, compute_law
 from vm.order import compute_live_profile, compute_order_cost
 from vm.problem import IsingProblem, NotStrikeable, check_problem, check_strikeable
 from vm.schedule import compile_schedule
@@ -233,13 +233,32 @@ def compute_order_figures(problem: IsingProblem, order: tuple[int, ...], depth: 
     return OrderFigures(strike_gas=_compute_strike_gas(problem, order, depth, params), order_cost=cost)
 
 
+def make_pool_problem(problem_id: int, instance: bytes, record: Problem, law: AngleLaw | None) -> PoolProblem:
+    """Return what strikes need of a stored problem.
+
+    Args:
+        instance: Its bytes.
+        law: What the chain learnt; None for the published law.
+    """
+    problem, order = read_instance(instance)
+    # SPEC LRN-16: The law of the next block's strikes on a problem MUST be that of its belief in the state, or the
+    # published one where it has none.
+    chosen = _compute_published_law(instance, record.depth) if law is None else law
+    return PoolProblem(
+        problem_id=problem_id, problem=problem, depth=record.depth, order=order, law=chosen, gas=record.strike_gas
+    )
+
+
 @lru_cache(maxsize=16)
-def make_pool_problem(problem_id: int, instance: bytes, depth: int, strike_gas: int) -> PoolProblem:
-    """Return what strikes need of a stored problem, from the instance's bytes."""
+def read_instance(instance: bytes) -> tuple[IsingProblem, tuple[int, ...]]:
+    """Return problem and order of a stored instance."""
     record = codec_of(Instance).decode(instance)
-    problem = read_ising(record.ising)
-    law = compute_law(problem, depth)
-    return PoolProblem(problem_id=problem_id, problem=problem, depth=depth, order=record.order, law=law, gas=strike_gas)
+    return read_ising(record.ising), record.order
+
+
+@lru_cache(maxsize=16)
+def _compute_published_law(instance: bytes, depth: int) -> AngleLaw:
+    return compute_law(read_instance(instance)[0], depth)
 
 
 def _compute_strike_gas(problem: IsingProblem, order: tuple[int, ...], depth: int, params: Params) -> int:

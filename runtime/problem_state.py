@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chain.scale_shapes import U32, U64
+from runtime.belief_state import forget_belief
 from runtime.environment import Environment
 from runtime.pallets.balances import HoldReason, release
 from runtime.problem_checks import NotOpen, UnknownProblem
@@ -68,6 +69,7 @@ def drop_instance(state: Overlay, problem: int, record: Problem) -> None:
     # SPEC SOL-16: The energy and order of a closed problem MUST stay in the state while commits wait for their reveal.
     if not is_live(record) and record.open_batches == 0 and not COMMITS.get(state, problem):
         INSTANCES.remove(state, problem)
+        forget_belief(state, problem)
 
 
 def close_problem(env: Environment, problem: int, record: Problem, status: ProblemStatus, *, paid: int = 0) -> int:

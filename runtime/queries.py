@@ -14,9 +14,11 @@ from chain.substrate_types import AccountInfo
 from consensus.asert import compute_largest_target
 from consensus.ballot import VoterSets, make_vote
 from consensus.ballot import is_voter as is_in_sets
+from consensus.belief import make_law
 from consensus.core_problem import compute_core_gas, compute_epoch
 from consensus.finality import FinalityStatus, Vote
 from consensus.work import compute_block_work
+from runtime.belief_state import BELIEFS, CURVES, Curve
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, IdAmount
 from runtime.pallets.finality import STATUS, find_next_ballot
@@ -24,11 +26,12 @@ from runtime.pallets.system import ACCOUNT, BLOCK_HASH, NUMBER
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER
 from runtime.pallets.work import NEXT_TARGET
-from runtime.problem_records import Instance, Problem, ProblemStatus
+from runtime.problem_records import Instance, Problem, ProblemStatus, make_pool_problem
 from runtime.problem_state import INSTANCES, OPEN_COUNT, RECORDS
 from runtime.staking_state import SETS
 from runtime.storage import Overlay
-from runtime.work_context import get_core_seed
+from runtime.work_context import find_pool_problem, get_core_seed
+from vm.law import AngleLaw
 
 
 class ProblemRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,22 @@ class ProblemRow(msgspec.Struct, frozen=True, kw_only=True):
     def is_bounty_only(self) -> bool:
         """True if no strike may run on it."""
         return self.record.strike_gas == 0
+
+
+class LearningRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the chain has learnt of a problem.
+
+    Attributes:
+        law: In force for the next block's strikes.
+        published: What it began with.
+        strikes: How many it has learnt from.
+        curve: Their mean energies, oldest first.
+    """
+
+    law: AngleLaw
+    published: AngleLaw
+    strikes: int
+    curve: Curve
 
 
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +119,28 @@ def get_problem(view: StateView, problem_id: int) -> ProblemRow | None:
     if record is None:
         return None
     return ProblemRow(problem_id=problem_id, record=record, instance=INSTANCES.find(state, problem_id))
+
+
+def find_law(view: StateView, problem_id: int) -> AngleLaw | None:
+    """Return the law in force for the next block's strikes on a problem; None if it takes none."""
+    pool = find_pool_problem(Overlay(view), problem_id)
+    return None if pool is None else pool.law
+
+
+def get_learning(view: StateView, problem_id: int) -> LearningRow | None:
+    """Return what was learnt of a problem that takes strikes, or did while its energies are in the state; else None."""
+    state = Overlay(view)
+    record, raw = RECORDS.find(state, problem_id), state.get(INSTANCES.key_of(problem_id))
+    if record is None or raw is None or record.strike_gas == 0:
+        return None
+    published = make_pool_problem(problem_id, raw, record, None).law
+    belief = BELIEFS.find(state, problem_id)
+    return LearningRow(
+        law=published if belief is None else make_law(belief),
+        published=published,
+        strikes=0 if belief is None else belief.strikes,
+        curve=CURVES.get(state, problem_id),
+    )
 
 
 def get_account(view: StateView, account: bytes, params: Params) -> AccountRow:

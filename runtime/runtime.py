@@ -38,6 +38,7 @@ from runtime.dispatch import (
 from runtime.pallets.balances import BALANCES
 from runtime.pallets.batches import BATCHES
 from runtime.pallets.finality import FINALITY
+from runtime.pallets.learning import LEARNING
 from runtime.pallets.problems import PROBLEMS
 from runtime.pallets.solutions import SOLUTIONS
 from runtime.pallets.staking import STAKING
@@ -58,6 +59,7 @@ PALLETS: tuple[Pallet, ...] = (
     FINALITY,
     BATCHES,
     SOLUTIONS,
+    LEARNING,
 )
 
 

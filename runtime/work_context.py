@@ -11,6 +11,7 @@ from chain.header import Header
 from chain.params import Params
 from consensus.context import PoolProblem, WorkContext
 from consensus.core_problem import EMPTY_ACCUMULATOR, compute_core_seed, compute_epoch
+from runtime.belief_state import find_law
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.work import EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS
 from runtime.problem_records import Problem, ProblemStatus, make_pool_problem
@@ -48,7 +49,7 @@ def find_pool_problem(state: Overlay, problem_id: int) -> PoolProblem | None:
     if record is None or not is_poolable_record(record):
         return None
     raw = state.get(INSTANCES.key_of(problem_id))
-    return None if raw is None else make_pool_problem(problem_id, raw, record.depth, record.strike_gas)
+    return None if raw is None else make_pool_problem(problem_id, raw, record, find_law(state, problem_id))
 
 
 def is_poolable_record(record: Problem) -> bool:

@@ -22,7 +22,15 @@ from chain.metadata import ConstantMeta
 from chain.params import Params
 from chain.scale import codec_of_alias
 from chain.scale_shapes import H256, U32, U64, U128, CompactU128, Limit
-from consensus.batch import BatchSource, HeaderSource, Witness, compute_leaf_count, run_batch_strike, select_leaves
+from consensus.batch import (
+    BatchSource,
+    HeaderSource,
+    Witness,
+    compute_leaf_count,
+    compute_strike_seed,
+    run_batch_strike,
+    select_leaves,
+)
 from consensus.digest import POOL_SHOTS_BYTES_MAX
 from consensus.work import compute_header_ticket
 from runtime import batch_checks as checks
@@ -66,12 +74,14 @@ from runtime.batch_state import (
 from runtime.batch_weights import compute_answer_weight, compute_leaves_weight, compute_report_weight
 from runtime.dispatch import Pallet, call
 from runtime.environment import Environment
+from runtime.learning import record_strikes
 from runtime.limits import compute_audit_weight_max
 from runtime.pallets.balances import HoldReason, hold, release
 from runtime.problem_work import WorkBudgetSpent, reserve_work
 from runtime.snapshots import NAME, SNAPSHOTS
 from runtime.storage import Overlay
 from runtime.weights import BASE_EXTRINSIC, COMMIT_BATCH, STAKE
+from vm.law import AngleLaw
 
 # ---- parameters
 
@@ -212,6 +222,7 @@ def answer_audit(
         if run_batch_strike(pool, record.key, index, shots=env.params.work.shots) != packed:
             slash_batch(env, batch, record, index=index, reporter=record.solver)
             return
+    _learn(env, record, pool.law, shots)
     pay_batch(env, batch, record)
 
 
@@ -250,6 +261,14 @@ def report_fraud(
         slash_batch(env, claim.batch, record, index=index, reporter=origin)
     else:
         slash_statement(env, statement, batch=None, index=index, reporter=origin)
+
+
+def _learn(env: Environment, record: Batch, law: AngleLaw, shots: tuple[bytes, ...]) -> None:
+    # SPEC LRN-19: The selected leaves of a batch with a batch key whose audit is passed MUST be added to the belief of
+    # its problem, together, with the law of the batch's snapshot; those of a header's batch MUST NOT.
+    if not record.is_of_header:
+        seeds = (compute_strike_seed(record.key, index) for index in record.leaves)
+        record_strikes(env, record.problem, law, tuple(zip(seeds, shots, strict=True)))
 
 
 def _get_solver(env: Environment, origin: bytes) -> Solver:

@@ -23,6 +23,7 @@ from chain.metadata import ConstantMeta
 from chain.params import Params
 from chain.scale import codec_of_alias
 from chain.scale_shapes import U8, U16, U32, U64, U128
+from runtime.belief_state import find_law
 from runtime.dispatch import InvariantBroken, Pallet, call
 from runtime.environment import Environment
 from runtime.pallets.balances import HOLDS, HoldReason, IdAmount, burn_held, hold
@@ -191,7 +192,7 @@ def _note_snapshot(env: Environment, number: int, record: Problem) -> None:
     """Keep what strikes run with, for batches of them."""
     raw = env.state.get(INSTANCES.key_of(number))
     if raw is not None and record.strike_gas:
-        note_snapshot(env, make_pool_problem(number, raw, record.depth, record.strike_gas))
+        note_snapshot(env, make_pool_problem(number, raw, record, find_law(env.state, number)))
 
 
 def _is_better(figures: OrderFigures, record: Problem) -> bool:
