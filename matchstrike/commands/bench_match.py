@@ -41,7 +41,8 @@ def bench_match(
 ) -> None:
     """Compare match-strike with classical methods on MaxCut; where these win is printed first.
 
-    The whole contest takes about half an hour of an idle core. Without the extra [bench] there are no plots and no D-Wave samplers.
+    The whole contest takes about half an hour of an idle core. Without the extra [bench] there are no plots and no
+    D-Wave samplers.
     """
     engine = FrontierEngine()
     plan = make_plan(quick=quick)
