@@ -32,7 +32,7 @@ DOCUMENTS = sorted(
 )
 LOOKS_LIKE_A_COMMAND = re.compile(r"^\s*(\$ )?(matchstrike(-node)?|\./scripts/\w+) ")
 EXEMPT = ("./scripts/test", "./scripts/devnet", ". .venv/bin/activate")
-NEEDS_A_NODE = re.compile(r"matchstrike (problem|rpc|stake|strike ticket|wallet (balance|transfer|tx))")
+NEEDS_A_NODE = re.compile(r"matchstrike (problem|rpc|stake|strike ticket|work|wallet (balance|transfer|tx))")
 RUNS_FOR_EVER = re.compile(r"^(matchstrike-node|matchstrike devnet (run|up \S+))( --?\S+( [^-\s]\S*)?)*$")
 ENDS = ("--help", "-h", "--version", "--once")
 SUBCOMMANDS = re.compile(r"^matchstrike-node (build-spec|chain-info|\w+-blocks?|revert|purge-chain|key)\b")

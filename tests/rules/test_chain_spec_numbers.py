@@ -8,7 +8,18 @@ from msgspec.structs import replace
 
 from chain.params import Params
 from genesis.chain_spec import ChainSpec, InvalidChainSpec, format_chain_spec, read_chain_spec
-from genesis.params_check import _BLOCK, _FINALITY, _MONEY, _PARAMS, _PROBLEM, _SOLUTION, _STAKING, _WORK, find_bad_number
+from genesis.params_check import (
+    _BATCH,
+    _BLOCK,
+    _FINALITY,
+    _MONEY,
+    _PARAMS,
+    _PROBLEM,
+    _SOLUTION,
+    _STAKING,
+    _WORK,
+    find_bad_number,
+)
 from genesis.presets import PRESETS, make_development, make_sealing
 from runtime.genesis_state import GenesisConfig, InvalidGenesis, build_genesis_state
 
@@ -21,6 +32,7 @@ GROUPS = {
     "finality": _FINALITY,
     "staking": _STAKING,
     "solution": _SOLUTION,
+    "batch": _BATCH,
 }
 ROWS = [(group, name, value) for group, ranges in GROUPS.items() for name, bounds in ranges.items() for value in bounds]
 
@@ -53,6 +65,23 @@ def test_gen_05_a_number_beyond_its_range_is_refused(group: str, name: str, valu
     words = find_bad_number(change(Params(), group, name, beyond))
     assert words is not None
     assert f"{name} is {beyond}" in words
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "words"),
+    [
+        ("block", "audit_share_ppb", 250_000_001, "more than a whole block"),
+        ("batch", "leaves_min", 33, "leaves_min is at most leaves_max"),
+        ("batch", "count_min", 3, "leaves_min is at most leaves_max"),
+        ("batch", "count_max", 63, "count_min at most count_max"),
+        ("batch", "window_blocks", 2401, "exceeds block_hash_count"),
+        ("batch", "unbond_blocks", 287, "must exceed the 287 blocks"),
+    ],
+)
+def test_gen_05_batches_could_always_be_judged_while_there_is_a_bond(
+    group: str, name: str, value: int, words: str
+) -> None:
+    assert words in (find_bad_number(change(Params(), group, name, value)) or "")
 
 
 def spec_with(params: Params) -> bytes:

@@ -13,6 +13,7 @@ from chain.params import BlockParams
 from chain.scale import UnexpectedEnd
 from consensus.digest import read_seal, read_work
 from consensus.errors import TicketAboveTarget, TooFarAhead, UnknownProblem, WrongCoreShots
+from consensus.work import compute_header_ticket
 from node.core.effects import BlockImported, BlockPostponed
 from node.core.import_errors import BelowFinal, BlockKnown, KnownInvalid
 from runtime.executive import InvalidExtrinsicInBlock, WrongStateRoot
@@ -23,10 +24,12 @@ from runtime.validity import BadMandatory, ExhaustsResources
 from tests.node.world import (
     ALICE,
     BOB,
+    CHARLIE,
     World,
     find,
     get_context,
     get_refusal,
+    make_keys,
     reseal,
     with_body,
     with_header,
@@ -98,14 +101,17 @@ def test_the_node_refuses_with_the_importers_own_error() -> None:
 
 def test_a_strike_re_used_on_another_parent() -> None:
     """A sibling of the parent, with the same height, target and time: only the parent hash differs."""
-    scene = Scene("pool")
-    other = World(author=BOB.public, params=make_params())
-    for block in scene.before[:-1]:
-        other.receive(block)
-    other.now_ms = read_work(scene.parent.header).timestamp_ms
-    sibling = other.mine(later_ms=0)
-    assert scene.give(sibling).path is None
-    moved = with_header(scene.block, parent_hash=sibling.hash)
+    for author in (BOB, CHARLIE, *(make_keys(f"//sibling{i}") for i in range(6))):
+        scene = Scene("pool")
+        other = World(author=author.public, params=make_params())
+        for block in scene.before[:-1]:
+            other.receive(block)
+        other.now_ms = read_work(scene.parent.header).timestamp_ms
+        sibling = other.mine(later_ms=0)
+        assert scene.give(sibling).path is None
+        moved = with_header(scene.block, parent_hash=sibling.hash)
+        if compute_header_ticket(moved.header) >= scene.make_job(moved.header).limit:
+            break  # where it does not win again by luck
     context = get_context(scene.world, moved.header)
     assert context.target == read_work(moved.header).target
     assert scene.make_job(moved.header).work_key != scene.make_job(scene.block.header).work_key
