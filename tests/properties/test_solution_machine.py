@@ -34,9 +34,9 @@ from tests.support.solving import compute_ring_energy, make_commitment, sign_com
 HONEST = ("bob", "charlie", "miner")
 CROOKS = ("thief", "sniper")
 NAMES = ("alice", *HONEST, *CROOKS)
-LIMITS = SolutionParams(reveal_blocks=3, commits_max=5, deposit_planck=UNIT_PLANCK, deposit_step=2)
+LIMITS = SolutionParams(reveal_blocks=6, commits_max=5, deposit_planck=UNIT_PLANCK, deposit_step=2)
 LIVE = (ProblemStatus.Open, ProblemStatus.Solved, ProblemStatus.Revealing)
-all_bits = st.integers(0, 63)
+all_bits = st.sampled_from((5, 21, 42, 10)) | st.integers(0, 63)
 honest_names = st.sampled_from(HONEST)
 
 
@@ -125,6 +125,24 @@ class SolutionMachine(RuleBasedStateMachine):
         chosen = {secret.name: secret for secret in waiting}.values()
         self.copied |= {(secret.problem, secret.bits) for secret in chosen}
         self.mine("miner", *(sign_reveal(self.chain, one.name, one.bits, problem=problem) for one in chosen))
+
+    @rule(
+        names=st.permutations(HONEST),
+        pick=st.integers(0, 99),
+        bits=st.lists(all_bits, min_size=3, max_size=3),
+        gaps=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+    )
+    def compete(self, names: list[str], pick: int, bits: list[int], gaps: list[int]) -> None:
+        """Three commit in one block, and show in the opposite order, some blocks apart."""
+        problem = self.pick(pick)
+        secrets = [Secret(name, problem, them) for name, them in zip(names, bits, strict=True)]
+        self.secrets += secrets
+        self.mine("miner", *(sign_commit(self.chain, one.name, one.bits, problem=problem) for one in secrets))
+        for secret, gap in zip(reversed(secrets), gaps, strict=True):
+            self.wait(gap)
+            if self.is_waiting(secret) and self.is_showable(secret):
+                self.copied.add((problem, secret.bits))
+                self.mine("miner", sign_reveal(self.chain, secret.name, secret.bits, problem=problem))
 
     @rule(choice=st.integers(0, 10**6), flip=st.integers(0, 5))
     def copy_shown(self, choice: int, flip: int) -> None:
@@ -233,7 +251,7 @@ class SolutionMachine(RuleBasedStateMachine):
         """In the end every window closes and everything is given back."""
         if not hasattr(self, "chain"):
             return
-        for _ in range(20):
+        for _ in range(24):
             self.mine("miner")
         for problem, winner in self.winners.items():
             goal = next(row.record for row in list_problems(self.chain.view) if row.problem_id == problem).target_energy
