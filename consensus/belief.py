@@ -124,21 +124,22 @@ def compute_drawn_angles(law: AngleLaw, seed: bytes) -> Angles:
     return compute_angles(law, expand_seed(seed, depth=len(law.gamma_means), n=0, shots=0))
 
 
-def update_belief(belief: Belief, angles: Angles, energies: Sequence[int]) -> Belief:
+def update_belief(belief: Belief, angles: Angles, energy: int, shots: int) -> Belief:
     """Return the belief after one strike that was verified.
 
     Args:
         angles: What the strike drew, from whichever law.
-        energies: Of its shots; at least one.
+        energy: The sum of the energies of its shots.
+        shots: How many; at least one.
     """
-    return update_by_many(belief, ((angles, energies),))
+    return update_by_many(belief, ((angles, energy),), shots)
 
 
-def update_by_many(belief: Belief, strikes: Sequence[tuple[Angles, Sequence[int]]]) -> Belief:
-    """Return the belief after some strikes that were verified together; at least one, with as many shots each."""
-    noise = _compute_noise(len(strikes[0][1]))
-    for angles, energies in strikes:
-        belief = _add_strike(belief, angles, compute_score(belief, energies), noise)
+def update_by_many(belief: Belief, strikes: Sequence[tuple[Angles, int]], shots: int) -> Belief:
+    """Return the belief after some strikes that were verified together, of so many shots each."""
+    noise = _compute_noise(shots)
+    for angles, energy in strikes:
+        belief = _add_strike(belief, angles, compute_score(belief, energy, shots), noise)
     # SPEC LRN-15: Strikes that a block verifies together MUST be added one after the other before the means move once.
     return _move(belief, noise)
 
@@ -157,12 +158,11 @@ def _add_strike(belief: Belief, angles: Angles, score: int, noise: int) -> Belie
     return replace(belief, moments=moments, strikes=min(belief.strikes + 1, COUNT_MAX))
 
 
-def compute_score(belief: Belief, energies: Sequence[int]) -> int:
-    """Return a strike's score in parts of ONE."""
-    shots = len(energies)
+def compute_score(belief: Belief, energy: int, shots: int) -> int:
+    """Return the score in parts of ONE of shots with this sum of energies."""
     # SPEC LRN-04: A score MUST be floor(2^24 * (sum of energies - shots * offset) / (shots * unit)), cut off at the
     # largest score.
-    score = (sum(energies) - shots * belief.offset << 2 * BITS) // (shots * belief.unit)
+    score = (energy - shots * belief.offset << 2 * BITS) // (shots * belief.unit)
     return min(max(score, -belief.score_max), belief.score_max)
 
 

@@ -14,8 +14,8 @@ from runtime.weights import ORDER_PER_TERM, PER_MICROSECOND, POST_BASE
 
 STRIKE_PER_GAS = 100
 COMPILE_PER_GAS = 100
-LEAF = 60 * PER_MICROSECOND  # seed, packing, two hashes of the leaf and its share of the multiproof
-ANSWER = 2_000 * PER_MICROSECOND
+LEAF = 110 * PER_MICROSECOND  # seed, packing, hashes of leaf and multiproof; its energy and features, to learn from
+ANSWER = 4_500 * PER_MICROSECOND  # of it 2.5 ms to move the means of a belief of depth 8
 TERMS_MAX = 65_536
 
 

@@ -19,7 +19,7 @@ from runtime.problem_state import INSTANCES, RECORDS
 from runtime.snapshots import note_snapshot
 from runtime.work_context import find_pool_problem, is_poolable_record
 from vm.law import AngleLaw
-from vm.problem import Shots, compute_energies
+from vm.problem import Shots, sum_energies
 
 VerifiedStrike = tuple[bytes, bytes]  # seed, packed shots
 
@@ -41,10 +41,10 @@ def record_strikes(env: Environment, problem: int, law: AngleLaw, strikes: Seque
     belief = BELIEFS.find(env.state, problem) or make_first_belief(ising, record.depth)
     curve, learnt = CURVES.get(env.state, problem), []
     for seed, packed in strikes:
-        energies = [int(energy) for energy in compute_energies(ising, _unpack(packed, ising.n))]
-        learnt.append((compute_drawn_angles(law, seed), energies))
-        curve = add_point(curve, CurvePoint(until=env.number, strikes=1, shots=shots, energy=sum(energies)))
-    BELIEFS.set(env.state, problem, update_by_many(belief, learnt))
+        energy = sum_energies(ising, _unpack(packed, ising.n))
+        learnt.append((compute_drawn_angles(law, seed), energy))
+        curve = add_point(curve, CurvePoint(until=env.number, strikes=1, shots=shots, energy=energy))
+    BELIEFS.set(env.state, problem, update_by_many(belief, learnt, shots))
     CURVES.set(env.state, problem, curve)
     pool = find_pool_problem(env.state, problem)
     if pool is not None:

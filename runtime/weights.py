@@ -11,7 +11,7 @@ Source: Substrate's convention, 10^12 of reference time are one second.
 from __future__ import annotations
 
 PER_MICROSECOND = 1_000_000
-BASE_BLOCK = 2_000 * PER_MICROSECOND
+BASE_BLOCK = 5_000 * PER_MICROSECOND  # of it 0.1 to 3 ms to learn from the parent's pool strike
 BASE_EXTRINSIC = 75 * PER_MICROSECOND
 TRANSFER = 50 * PER_MICROSECOND
 TRANSFER_ALL = 55 * PER_MICROSECOND

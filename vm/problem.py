@@ -155,6 +155,18 @@ def compute_energies(problem: IsingProblem, shots: Shots) -> NDArray[np.int64]:
     return energies
 
 
+def sum_energies(problem: IsingProblem, shots: Shots) -> int:
+    """Return the exact sum of the energies of these shots, far sooner than each of them.
+
+    Eight shots share a byte of each spin; two spins disagree in as many shots as the bytes' difference has ones.
+    """
+    rows, columns, weights, fields = _coupling_arrays(problem)
+    spins, count = np.packbits(shots, axis=0), len(shots)
+    apart = np.bitwise_count(spins[:, rows] ^ spins[:, columns]).sum(axis=0, dtype=np.int64)
+    down = np.bitwise_count(spins).sum(axis=0, dtype=np.int64)
+    return int(weights @ (count - 2 * apart) + fields @ (count - 2 * down)) + count * problem.offset
+
+
 def pack_shots(shots: Shots) -> bytes:
     """Return the shots as bytes: each shot padded to whole bytes, qubit i at bit i%8 of byte i//8."""
     return np.packbits(shots, axis=1, bitorder="little").tobytes()

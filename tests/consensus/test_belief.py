@@ -78,17 +78,17 @@ def test_lrn_03_the_unit_is_the_standard_deviation_of_random_bits() -> None:
 def test_lrn_04_a_score_is_relative_to_offset_and_unit_and_cut_off() -> None:
     belief = make_first_belief(WEIGHTED, 1)
     unit = belief.unit / ONE
-    assert compute_score(belief, [1000, 1000]) == 0
-    assert abs(compute_score(belief, [1010, 990, 1015]) / ONE - 5 / unit) < 1 / ONE
-    assert compute_score(belief, [-(2**62)]) == -belief.score_max
+    assert compute_score(belief, 2000, 2) == 0
+    assert abs(compute_score(belief, 3015, 3) / ONE - 5 / unit) < 1 / ONE
+    assert compute_score(belief, -(2**62), 1) == -belief.score_max
     assert belief.score_max == (31 << 24) // belief.unit
-    assert compute_score(belief, [1031]) == belief.score_max
+    assert compute_score(belief, 1031, 1) == belief.score_max
 
 
 def test_lrn_05_lrn_06_a_strike_adds_its_products_and_the_old_ones_fade() -> None:
     belief = make_belief()
     first = learn(belief, (aim_at(belief, 1.25, 0.5), -5.0))
-    score = compute_score(belief, [-5 * FINE])
+    score = compute_score(belief, -5 * FINE, 1)
     features = (4096, 1024, -2048, (1024**2 + 2048**2) >> 13)
     products = [features[i] * features[j] for i in range(4) for j in range(i, 4)] + [f * score for f in features]
     assert all(abs(a - b) <= 2 * 4096 for a, b in zip(first.moments, products, strict=True))  # anchors are not even
@@ -227,7 +227,7 @@ def test_a_belief_survives_the_codec(strikes: int, seed: int) -> None:
     belief = make_first_belief(make_cubic(), 3)
     for _ in range(strikes % 7):
         angles = compute_drawn_angles(make_law(belief), chance.randbytes(32))
-        belief = update_belief(belief, angles, [chance.randint(-21, 21)] * 4)
+        belief = update_belief(belief, angles, chance.randint(-84, 84), 4)
     codec = codec_of(Belief)
     assert codec.decode(codec.encode(belief)) == belief
 

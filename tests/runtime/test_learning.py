@@ -60,9 +60,9 @@ def get_seed_of(header: Header, index: int) -> bytes:
 def expect(belief: Belief, chain: RuntimeChain, law: AngleLaw) -> Belief:
     """Return a belief after the strike of the chain's head, by the definition."""
     problem, seal = get_pool(chain).problem, read_seal(chain.head)
-    energies = compute_energies(problem, unpack_shots(seal.pool_shots, problem.n))
+    energy = int(compute_energies(problem, unpack_shots(seal.pool_shots, problem.n)).sum())
     angles = compute_drawn_angles(law, get_seed_of(chain.head, seal.index))
-    return update_belief(belief, angles, [int(energy) for energy in energies])
+    return update_belief(belief, angles, energy, SHOTS)
 
 
 def test_lrn_16_a_problem_nobody_struck_has_the_published_law() -> None:
@@ -146,11 +146,11 @@ def test_lrn_19_audited_leaves_of_a_batch_key_are_learnt_together() -> None:
     strikes = [
         (
             compute_drawn_angles(batch.pool.law, compute_strike_seed(batch.key, index)),
-            [int(e) for e in compute_energies(batch.pool.problem, unpack_shots(batch.shots[index], 6))],
+            int(compute_energies(batch.pool.problem, unpack_shots(batch.shots[index], 6)).sum()),
         )
         for index in leaves
     ]
-    expected = update_by_many(make_first_belief(batch.pool.problem, 1), strikes)
+    expected = update_by_many(make_first_belief(batch.pool.problem, 1), strikes, SHOTS)
     assert BELIEFS.get(chain.state, 0) == expected
     assert expected.strikes == len(leaves)
     for old, new in zip(batch.pool.law.beta_means, expected.means[1:], strict=True):

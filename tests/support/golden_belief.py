@@ -34,7 +34,7 @@ def _run_example(name: str, problem: IsingProblem, depth: int) -> dict[str, obje
     for number in range(1, max(KEPT) + 1):
         seed = hashlib.blake2b(f"{name} {number}".encode(), digest_size=32).digest()
         energies = [problem.offset - 4 + byte % 5 for byte in seed[:8]]
-        belief = update_belief(belief, compute_drawn_angles(make_law(belief), seed), energies)
+        belief = update_belief(belief, compute_drawn_angles(make_law(belief), seed), sum(energies), len(energies))
         if number in KEPT:
             steps.append({"strikes": number, "seed": seed.hex(), "energies": energies, **_describe(belief)})
     return {

@@ -59,7 +59,7 @@ def draw_strike(belief: Belief, chance: random.Random) -> Step:
 
 def learn(belief: Belief, step: Step) -> Belief:
     """Return the belief after a strike."""
-    return update_belief(belief, step[0], [round(step[1] * FINE)] * SHOTS)
+    return update_belief(belief, step[0], round(step[1] * FINE) * SHOTS, SHOTS)
 
 
 def learn_honestly(belief: Belief, strikes: int, chance: random.Random) -> tuple[Belief, list[float]]:

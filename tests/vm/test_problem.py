@@ -21,6 +21,7 @@ from vm.problem import (
     compute_energy,
     make_problem,
     pack_shots,
+    sum_energies,
     unpack_shots,
 )
 
@@ -109,3 +110,12 @@ def test_packing_puts_qubit_i_at_bit_i_and_padding_must_be_zero():
         unpack_shots(b"\x01\x04", 10)
     with pytest.raises(InvalidProblem, match="whole shots"):
         unpack_shots(b"\x01\x02\x03", 10)
+
+
+@given(st.integers(1, 70), st.integers(0, 2**31))
+def test_the_sum_of_energies_is_the_sum_of_energies(shots: int, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    drawn = chance.integers(0, 2, (shots, 4), dtype=np.uint8)
+    assert sum_energies(VALID, drawn) == compute_energies(VALID, drawn).sum()
+    alone = make_problem(4, [], fields=[5, -3, 0, 1], offset=-7)
+    assert sum_energies(alone, drawn) == compute_energies(alone, drawn).sum()
