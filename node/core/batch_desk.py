@@ -20,6 +20,7 @@ import msgspec
 from chain.extrinsic import decode_extrinsic
 from chain.merkle import compute_root
 from chain.ss58 import encode_address
+from chain.state_tree import StatePruned
 from consensus.batch import compute_snapshot
 from consensus.context import PoolProblem
 from consensus.work import compute_shots_bytes, make_leaf
@@ -40,6 +41,7 @@ from runtime.batch_events import BatchChallenged, BatchCommitted, BatchPaid, Bat
 from runtime.batch_records import Batch, BatchStatus
 from runtime.batch_state import COMMITTED, SOLVERS
 from runtime.outcomes import EventRow
+from runtime.snapshots import SNAPSHOTS
 from runtime.storage import Overlay
 from runtime.validity import InvalidTransaction
 from runtime.work_context import find_pool_problem
@@ -200,14 +202,25 @@ class BatchDesk:
         return DeskWork(effects=(command,))
 
     def _find_pool(self, batch: Batch, note: BatchNote | None) -> PoolProblem | None:
-        """Return what a batch's strikes run on: from its note, or as the state has it if that is still the same."""
+        """Return what a batch's strikes run on: from its note, or from the state in which the snapshot was new."""
         state = Overlay(self._importer.chain.state)
-        if note is not None:
-            try:
-                return make_batch_pool(state, batch.problem, WITNESS.decode(note.witness), batch.strike_gas)
-            except ProblemGone:
-                return None
-        pool = find_pool_problem(state, batch.problem)
+        if note is None:
+            return self._find_old_pool(state, batch)
+        try:
+            return make_batch_pool(state, batch.problem, WITNESS.decode(note.witness), batch.strike_gas)
+        except ProblemGone:
+            return None
+
+    def _find_old_pool(self, state: Overlay, batch: Batch) -> PoolProblem | None:
+        """Return a problem with the order and the law of a batch, as long as an old state is kept that has them."""
+        entries = SNAPSHOTS.get(state, batch.problem)
+        height = next((entry.height for entry in entries if entry.snapshot == batch.snapshot), None)
+        if height is None:
+            return None
+        try:
+            pool = find_pool_problem(Overlay(self._importer.chain.state.view_at(height)), batch.problem)
+        except StatePruned:
+            return None
         shots = self._importer.params.work.shots
         is_same = pool is not None and compute_snapshot(batch.problem, pool.order, pool.law, shots) == batch.snapshot
         return pool if is_same else None

@@ -20,7 +20,7 @@ from chain.ed25519 import sign
 from chain.merkle import compute_root, make_multiproof
 from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
-from consensus.batch import Statement, Witness, compute_statement_hash, make_law_record
+from consensus.batch import Statement, Witness, compute_snapshot, compute_statement_hash, make_law_record
 from consensus.work import compute_shots_bytes, make_leaf
 from genesis.presets import get_development_accounts
 from runtime.batch_records import Signed
@@ -128,19 +128,17 @@ async def report_signed_lie(url: str, problem: dict[str, object]) -> Receipt:
     assert isinstance(ising, dict)
     record = make_problem(len(ising["fields"]), ising["couplings"], fields=ising["fields"], offset=ising["offset"])
     order, depth = tuple(problem["order"]), int(str(problem["depth"]))  # type: ignore[arg-type]
-    witness = Witness(order=order, law=make_law_record(compute_law(record, depth)))
+    law = compute_law(record, depth)
+    witness = Witness(order=order, law=make_law_record(law))
     shots = bytes(compute_shots_bytes(record.n, 32))
     leaves = [make_leaf(index, shots) for index in range(64)]
     async with open_chain(url) as chain:
-        batches = await chain.rpc.call("work_batches", 0, None, False)
-        assert isinstance(batches, list)
-        newest = batches[0]
         statement = Statement(
             genesis=chain.genesis_hash,
             solver=get_development_accounts()["//Dave"],
             key=bytes(32),
             problem=0,
-            snapshot=bytes.fromhex(str(newest["snapshot"])[2:]),
+            snapshot=compute_snapshot(0, order, law, 32),
             root=compute_root(leaves),
             count=64,
         )
