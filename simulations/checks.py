@@ -142,6 +142,18 @@ def check_growth(world: World, *, blocks_min: int, finality_lag_max: int) -> Non
             raise Violation(f"at the end the head of {name} is block {number}, but only {final} is final")
 
 
+def check_height(world: World, name: str, number: int) -> None:
+    """Refuse a node whose head is lower, or which does not run.
+
+    Raises:
+        Violation: how far behind it is.
+    """
+    machine = _get_machines(world).get(name)
+    head = 0 if machine is None else machine.importer.head.number
+    if head < number:
+        raise Violation(f"{name} is left behind at block {head}, it should have {number}")
+
+
 def check_states(world: World) -> None:
     """Refuse states that break the runtime's invariants (issuance among them).
 

@@ -18,6 +18,7 @@ from simulations.checks import (
     check_agreement,
     check_bans,
     check_growth,
+    check_height,
     check_lives,
     check_states,
 )
@@ -145,6 +146,23 @@ def begin_newcomer(seed: int) -> World:
     return world
 
 
+def begin_far_newcomer(seed: int) -> World:
+    """Every message takes four seconds; a node begins with an empty disk, and has what others had within 100 s."""
+    work = replace(PARAMS.work, block_target_ms=20_000, half_life_ms=400_000)
+    link = Link(latency_ms=3_900.0, jitter_ms=100.0)
+    world = _make_world(seed, link=link, params=replace(PARAMS, work=work))
+    world.kill("dave")
+
+    def come() -> None:
+        number = min(computer.machine.importer.head.number for computer in world.honest.values())
+        world.start("dave")
+        world.plan(460_000, lambda: check_height(world, "dave", number))
+
+    world.plan(360_000, come)
+    world.plan(460_000, lambda: world.peering.wires.set_link(Link()))
+    return world
+
+
 def begin_everything(seed: int) -> World:
     """Crashes, partitions, loss, slow links and skewed clocks at once."""
     plans = make_plans(NODES)
@@ -178,6 +196,7 @@ BEGINNINGS: tuple[tuple[str, Callable[[int], World], int], ...] = (
     ("silent-third", begin_silent_third, LENGTH_MS),
     ("silent-more", begin_silent_more, 240_000),
     ("newcomer", begin_newcomer, LENGTH_MS - 20_000),
+    ("far-newcomer", begin_far_newcomer, 500_000),
     ("everything", begin_everything, LENGTH_MS),
 )
 SCENARIOS: Mapping[str, Scenario] = {

@@ -119,7 +119,10 @@ class BodyDownload:
         if first is None or first.hash in self._bodies:
             return
         asks = [self._asks[request_id] for request_id in self._asked.get(first.hash, ())]
-        if len(asks) == 1 and now_ms - asks[0].sent_ms >= self._limits.hedge_ms:
+        if len(asks) != 1:
+            return
+        patience_ms = self._table.compute_patience_ms(asks[0].peer, self._limits.hedge_ms)
+        if now_ms - asks[0].sent_ms >= patience_ms:
             peer = self._choose(first, row, now_ms)
             if peer is not None:
                 late = asks[0].request

@@ -26,7 +26,7 @@ class Want(msgspec.Struct, kw_only=True):
     raw: bytes
     bringer: Peer
     tried: set[Peer]
-    asks: dict[int, int]
+    asks: dict[int, Ask]
     next_ms: int
     rounds: int = 0
 
@@ -71,8 +71,10 @@ class BodyFetch:
                 if want.next_ms <= now_ms:
                     self._ask_next(want, now_ms)
                 continue
-            waited_ms = now_ms - max(want.asks.values())
-            if waited_ms >= limits.tip_patience_ms and len(want.asks) < limits.tip_asks_max:
+            last = max(want.asks.values(), key=lambda ask: ask.sent_ms)
+            waited_ms = now_ms - last.sent_ms
+            patience_ms = self._table.compute_patience_ms(last.peer, limits.tip_patience_ms)
+            if waited_ms >= patience_ms and len(want.asks) < limits.tip_asks_max:
                 self._ask_next(want, now_ms)
             elif len(want.asks) == 1 and waited_ms >= limits.tip_hedge_ms:
                 self._hedge(want, now_ms)
@@ -122,7 +124,8 @@ class BodyFetch:
     def _ask_next(self, want: Want, now_ms: int) -> None:
         """Ask the bringer first, then others; after all of them, begin again a little later, a few times."""
         # SPEC SYN-08: The body of a proven header MUST be asked of the peer that brought it, and of another when it
-        # does not come within 2 s; the first may still answer.
+        # does not come within 2 s, or half as long again as that peer's answers took lately (at most 6 s); the first
+        # may still answer.
         state = self._choose(want)
         if state is None:
             want.rounds += 1
@@ -146,7 +149,7 @@ class BodyFetch:
         request = GetBodies(hashes=(want.header.hash,))
         timeout_ms = self._limits.tip_timeout_ms
         ask = self._outbox.ask(state.peer, "tip", request, timeout_ms=timeout_ms, now_ms=now_ms)
-        want.asks[ask.request_id] = now_ms
+        want.asks[ask.request_id] = ask
 
     def _choose(self, want: Want) -> PeerState | None:
         bringer = self._table.get(want.bringer)

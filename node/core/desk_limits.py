@@ -22,9 +22,10 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
         fetches_max: Proven headers whose body is awaited.
         headers_ahead_max: Unproven headers kept before import, with `headers_bytes_max`.
         bodies_ahead_max: Blocks before the next import whose bodies are asked for, with `bodies_bytes_max` kept.
-        stall_ms: A row without progress for so long is left when another peer can be followed.
+        stall_ms: A row without progress for so long is left when another peer can be followed; `stall_far_ms` is the
+            most for a peer whose answers take long.
         failures_max: A peer that failed so often in a row is disconnected.
-        hedge_ms: When the body that import waits for is asked of a second peer.
+        hedge_ms: When the body that import waits for is asked of a second peer; later if the first one is far.
         step_blocks_max: Blocks imported in one call, with `step_gas_max`.
         step_extrinsics_max: Extrinsics validated in one call.
         served_bytes_per_second: Answers to one peer.
@@ -55,6 +56,7 @@ class DeskLimits(msgspec.Struct, frozen=True, kw_only=True):
     body_asks_peer_max: int = 2
     hedge_ms: int = 2_000
     stall_ms: int = 6_000
+    stall_far_ms: int = 15_000
     rest_ms: int = 5_000
     catch_up_ms: int = 2_000
     failures_max: int = 12

@@ -81,7 +81,8 @@ class HeaderSync:
 
     def _begin(self, now_ms: int) -> None:
         """Ask a source for headers, and a further one while those asked take their time."""
-        is_waiting = any(now_ms - ask.sent_ms < self._limits.hedge_ms for ask in self._asks.values())
+        least_ms, patience = self._limits.hedge_ms, self._table.compute_patience_ms
+        is_waiting = any(now_ms - ask.sent_ms < patience(ask.peer, least_ms) for ask in self._asks.values())
         if is_waiting or len(self._asks) >= SOURCES_ASKED_MAX:
             return
         source = choose_source(self._importer, self._table, self._limits, asked=self._asks, now_ms=now_ms)
@@ -212,10 +213,14 @@ class HeaderSync:
 
     def _is_stalled(self, row: HeaderRow, now_ms: int) -> bool:
         """Say whether nothing has come for a while, and there is another peer to follow."""
+        # SPEC SYN-28: A row of which nothing came for 6 s, or three times as long as its source's answers took lately
+        # (at most 15 s), MUST be left when there is another peer to follow.
+        source = self._table.get(row.source)
+        far_ms = 0 if source is None else min(3 * source.answer_ms, self._limits.stall_far_ms)
         since_ms = now_ms - max(self.bodies.progress_ms, self._row_ms)
         if since_ms < 0:  # the clock was set back
             self.bodies.progress_ms = self._row_ms = now_ms
-        if row.first is None or since_ms < self._limits.stall_ms or self.bodies.has(row.first.hash):
+        if row.first is None or since_ms < max(self._limits.stall_ms, far_ms) or self.bodies.has(row.first.hash):
             return False
         other = choose_source(self._importer, self._table, self._limits, asked=(row.source,), now_ms=now_ms)
         return other is not None and not other.is_resting(now_ms)

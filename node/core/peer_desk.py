@@ -224,6 +224,9 @@ class PeerDesk:
         ask = self.outbox.close(event.request_id, event.peer)
         if ask is None:
             return
+        state = self.table.get(event.peer)
+        if state is not None:
+            state.note_answer(now_ms - ask.sent_ms)
         match ask.purpose, event.answer:
             case "headers", Headers():
                 self.sync.on_headers(ask, event.answer, now_ms)

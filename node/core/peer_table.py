@@ -4,6 +4,7 @@ Terms:
     claim: (justified height, work) of a peer's best chain as its status says; nothing until the blocks are here.
     good: how many proven headers and imported blocks a peer brought.
     resting: a peer that failed us is asked after all others for a while.
+    patience: how long a peer's answer is waited for before another one is asked too; far peers get more of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from network.rates import Rate, TokenBucket
 
 FAILURES_COUNTED_MAX = 12
 PAUSE_MS = 1_000
+PATIENCE_MS_MAX = 6_000  # with which an answer on a link of 2 s one way, which takes 4 s, is waited for
 REST_MS_MAX = 120_000  # a rest that ends later was begun before the clock was set back
 
 Rank: TypeAlias = tuple[int, int]
@@ -40,6 +42,7 @@ class PeerState:
         self.failures = 0
         self.failed_ms = 0
         self.rests_until_ms = 0
+        self.answer_ms = 0
         self.grave_points = 0
         self.is_leaving = False
 
@@ -58,6 +61,10 @@ class PeerState:
     def has_block(self, number: int) -> bool:
         """Return whether it claims a chain that reaches this height."""
         return not self.is_leaving and self.best_number >= number
+
+    def note_answer(self, took_ms: int) -> None:
+        """Note how long an answer took: a slower one counts at once, quicker ones by halves."""
+        self.answer_ms = max(took_ms, (self.answer_ms + took_ms) // 2, 0)  # below 0 when the clock was set back
 
     def rest(self, now_ms: int, rest_ms: int) -> None:
         """Leave it alone for a while, longer with each failure in a row."""
@@ -110,6 +117,11 @@ class PeerTable:
     def get(self, peer: Peer) -> PeerState | None:
         """Return a connected peer."""
         return self._peers.get(peer)
+
+    def compute_patience_ms(self, peer: Peer, least_ms: int) -> int:
+        """Return after what time without a peer's answer another one is asked."""
+        state = self._peers.get(peer)
+        return least_ms if state is None else max(least_ms, min(state.answer_ms * 3 // 2, PATIENCE_MS_MAX))
 
     def compute_best_seen(self) -> int | None:
         """Return the median of the heights that peers claim, so that one liar moves it little; None without any.

@@ -13,6 +13,7 @@ from consensus.finality import LastVote
 from network.port import NetworkEvent, RequestFailed
 from node.core.import_errors import BelowFinal, BlockKnown
 from node.core.importer import Importer
+from node.core.peer_table import PeerState
 from simulations.computer import Computer
 from simulations.disk import Disk
 from simulations.run import ScenarioFailed, play
@@ -35,7 +36,7 @@ def play_seeds(scenario: Scenario, seeds: range) -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_a_scenario_ends_well_with_every_seed(name: str) -> None:
     """About a hundred seeds in all."""
-    seeds = 4 if name in ("silent-more", "newcomer") else SEEDS_IN_CI
+    seeds = 4 if name in ("silent-more", "newcomer", "far-newcomer") else SEEDS_IN_CI
     assert not list(play_seeds(SCENARIOS[name], range(1, seeds + 1)))
 
 
@@ -126,6 +127,12 @@ def test_a_full_disk_that_says_nothing_is_found(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Disk, "write", drop_if_full)
     assert find_failure("full-disk", range(1, 6))
+
+
+def test_a_node_that_does_not_notice_how_far_its_peers_are_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves each row of headers before the bodies can come, and begins anew."""
+    monkeypatch.setattr(PeerState, "note_answer", lambda *_: None)
+    assert "dave is left behind" in find_failure("far-newcomer", range(1, 4))
 
 
 def test_a_network_that_hides_time_outs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
