@@ -46,7 +46,7 @@ def add_struck(chain: RuntimeChain, *extrinsics: bytes, is_empty: bool = False) 
     )
     chain.keep(header, chain.runtime.execute_block(chain.view, chain.head, Block(header=header, extrinsics=body)))
     circuit = compile_circuit(pool.problem, order=pool.order, depth=pool.depth)
-    shots = pack_shots(run_strike(circuit, pool.law, get_seed_of(header, 7), shots=SHOTS))
+    shots = pack_shots(run_strike(circuit, pool.law, get_seed_of(header, 7), shots=chain.params.work.shots))
     seal = WorkSeal(index=7, core_hash=bytes(32), pool_shots=b"" if is_empty else shots)
     chain.head = make_sealed(header, make_seal(seal))
     chain.hashes[number] = chain.head.hash

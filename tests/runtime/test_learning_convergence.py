@@ -1,0 +1,106 @@
+"""The belief converges on a chain: real strikes in seals, one a block, from displaced means, on fresh problems."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from chain.params import UNIT_PLANCK
+from consensus.belief import make_first_belief
+from runtime.belief_state import BELIEFS, CURVES
+from runtime.pallets.problems import post
+from runtime.storage import Overlay
+from tests.runtime.test_learning import add_struck, get_pool
+from tests.support.batch_chain import PARAMS
+from tests.support.landscape import make_cubic
+from tests.support.runtime_chain import RuntimeChain, post_arguments
+from vm.law import AngleLaw
+from vm.problem import IsingProblem, make_problem, sum_energies
+from vm.strike import Circuit, compile_circuit, run_strike
+
+SHOTS = 32
+CHAIN_PARAMS = replace(PARAMS, work=replace(PARAMS.work, shots=SHOTS))
+GRID = np.linspace(0.75, 1.25, 7)
+
+
+def make_sk(n: int, seed: int) -> IsingProblem:
+    """Return a Sherrington-Kirkpatrick problem."""
+    chance = random.Random(seed)
+    return make_problem(n, [(i, j, chance.choice((-1, 1))) for i in range(n) for j in range(i + 1, n)])
+
+
+def measure(circuit: Circuit, law: AngleLaw, strikes: int) -> float:
+    """Return the mean energy of strikes under a law; the seeds are always the same."""
+    chance = random.Random(77)
+    total = sum(
+        sum_energies(circuit.problem, run_strike(circuit, law, chance.randbytes(32), shots=SHOTS))
+        for _ in range(strikes)
+    )
+    return total / (strikes * SHOTS)
+
+
+def search_grid(circuit: Circuit, published: AngleLaw, strikes: int) -> float:
+    """Return the optimum under the same dressing: the minimum of a parabola through a grid of sharp angles."""
+    rows, energies = [], []
+    for x in GRID:
+        for y in GRID:
+            gamma, beta = int(published.gamma_means[0] * x), int(published.beta_means[0] * y)
+            law = AngleLaw(gamma_means=(gamma,), gamma_widths=(1,), beta_means=(beta,), beta_widths=(1,))
+            rows.append((1, x, y, x * x, x * y, y * y))
+            energies.append(measure(circuit, law, strikes))
+    c = np.linalg.lstsq(np.array(rows), np.array(energies), rcond=None)[0]
+    x, y = np.linalg.solve([[2 * c[3], c[4]], [c[4], 2 * c[5]]], [-c[1], -c[2]])
+    return float(c @ (1, x, y, x * x, x * y, y * y))
+
+
+def make_chain(problem: IsingProblem, *, displaced: tuple[float, float]) -> RuntimeChain:
+    """Return a chain with an open problem whose first belief has its means displaced."""
+    chain = RuntimeChain(CHAIN_PARAMS)
+    arguments = post_arguments(problem, deadline=900, bounty=10 * UNIT_PLANCK, target_energy=-problem.n)
+    outcome = chain.add_block(chain.sign("alice", post, *arguments))
+    assert outcome.extrinsic_results[-1].is_success, outcome.extrinsic_results[-1].failure
+    belief = make_first_belief(problem, 1)
+    means = tuple(int(anchor * factor) for anchor, factor in zip(belief.anchors, displaced, strict=True))
+    planted = Overlay(chain.view)
+    BELIEFS.set(planted, 0, replace(belief, means=means))
+    CURVES.set(planted, 0, CURVES.get(planted, 0))
+    chain.view.values.update({key: value for key, value in planted.changes().items() if value is not None})
+    chain.state = Overlay(chain.view)
+    return chain
+
+
+def check_convergence(problem: IsingProblem, displaced: tuple[float, float], *, blocks: int, strikes: int) -> None:
+    """Mine blocks on the problem, and compare the law's mean energy with the grid's optimum."""
+    chain = make_chain(problem, displaced=displaced)
+    pool = get_pool(chain)
+    circuit = compile_circuit(problem, order=pool.order, depth=1)
+    best = search_grid(circuit, replace_means(pool.law, problem), strikes // 10)
+    begun = measure(circuit, pool.law, strikes // 4) / best
+    for _ in range(blocks):
+        add_struck(chain)
+    chain.add_block()
+    assert BELIEFS.get(chain.state, 0).strikes == blocks
+    ended = measure(circuit, get_pool(chain).law, strikes) / best
+    assert begun < 0.93
+    assert ended > 0.97, f"{ended:.4f} of the optimum {best:.3f} after {blocks} blocks"
+
+
+def replace_means(law: AngleLaw, problem: IsingProblem) -> AngleLaw:
+    """Return the published law of a problem, round which the grid lies."""
+    anchors = make_first_belief(problem, 1).anchors
+    return replace(law, gamma_means=anchors[:1], beta_means=anchors[1:])
+
+
+def test_lrn_17_thirty_percent_off_comes_within_three_percent_of_the_grid_search() -> None:
+    check_convergence(make_cubic(), (1.3, 1.3), blocks=120, strikes=1200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("displaced", [(0.7, 0.7), (1.3, 0.7), (0.7, 1.3), (0.5, 0.5), (1.9, 1.0)])
+@pytest.mark.parametrize("kind", ["cubic", "sk"])
+def test_lrn_17_other_problems_and_displacements_converge_too(kind: str, displaced: tuple[float, float]) -> None:
+    problem = make_cubic() if kind == "cubic" else make_sk(12, 3)
+    check_convergence(problem, displaced, blocks=200, strikes=3000)
