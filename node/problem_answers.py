@@ -7,6 +7,7 @@ from chain.params import Params
 from chain.ss58 import encode_address
 from chain.state_view import StateView
 from node.chain_store import ChainStore
+from node.learning_answers import describe_learning
 from rpc.api import Json
 from runtime.pallets.work import solution
 from runtime.problem_records import Problem, ProblemStatus
@@ -66,7 +67,7 @@ def list_problems(view: StateView, params: Params, *, only_open: bool) -> list[d
 
 
 def get_problem(view: StateView, problem_id: int, params: Params) -> dict[str, Json] | None:
-    """Return one problem with its Ising record and measurement order, as long as the state keeps these."""
+    """Return one problem with its energy, measurement order, law and learning curve, while the state keeps these."""
     if not 0 <= problem_id < 2**64:
         return None
     state = Overlay(view)
@@ -76,14 +77,15 @@ def get_problem(view: StateView, problem_id: int, params: Params) -> dict[str, J
     described = describe_problem(problem_id, problem, params)
     instance = INSTANCES.find(state, problem_id)
     if instance is None:
-        return {**described, "ising": None, "order": None}
+        return {**described, "ising": None, "order": None, "law": None, "learning": None}
     ising = instance.ising
     record: dict[str, Json] = {
         "offset": ising.offset,
         "fields": list(ising.fields),
         "couplings": [list(row) for row in ising.couplings],
     }
-    return {**described, "ising": record, "order": list(instance.order)}
+    learnt = describe_learning(view, problem_id, posted_at=problem.posted_at)
+    return {**described, "ising": record, "order": list(instance.order), **learnt}
 
 
 def list_solutions(chain: ChainStore, problem: Problem, problem_id: int, *, last: int) -> list[dict[str, Json]]:

@@ -17,6 +17,7 @@ from consensus.work import (
     compute_work_key,
 )
 from node.core.author import Template
+from node.learning_answers import describe_law
 from rpc.api import Json
 from vm.problem import compute_energies, unpack_shots
 
@@ -119,6 +120,7 @@ def _describe_pool(job: TicketJob) -> dict[str, Json] | None:
         "problem": pool.problem_id,
         "depth": pool.depth,
         "order": list(pool.order),
+        "law": describe_law(pool.law),
         "gas": str(pool.gas),
         "ising": {
             "offset": pool.problem.offset,

@@ -14,6 +14,7 @@ import msgspec
 from matchstrike.commands.amounts import AMOUNT, format_amount
 from matchstrike.commands.failure import TIMED_OUT, CommandFailed
 from matchstrike.commands.keyring import unlock_account
+from matchstrike.commands.learning_curve import format_learning
 from matchstrike.commands.posting import (
     DEADLINE_BLOCKS,
     TARGET,
@@ -188,7 +189,7 @@ def list_problems(only_open: bool, url: str, output: str) -> None:
 @url_option
 @output_option
 def show(number: int, url: str, output: str) -> None:
-    """Show one problem: its terms, its best solution and what became of it."""
+    """Show one problem: terms, best solution, what became of it, and what the chain has learnt of its angles."""
     record = run(_get(url, number))
     emit(record, format_record(record), output)
 
@@ -244,13 +245,13 @@ def find_field(receipt: Receipt, event_name: str, field: str) -> Json:
 
 def format_record(record: Mapping[str, Json]) -> str:
     """Return a problem's record for people, without its couplings."""
-    hidden = ("ising", "order", "instance", "best")
+    hidden = ("ising", "order", "instance", "best", "law", "learning")
     lines = [f"{name:<14} {_format_value(name, value)}" for name, value in record.items() if name not in hidden]
     best = record.get("best")
     if isinstance(best, Mapping):
         lines.append(f"{'best':<14} energy {best.get('energy')} by {best.get('solver')} in block {best.get('height')}")
         lines.append(f"{'bestBits':<14} {best.get('bits')}")
-    return "\n".join(lines)
+    return "\n".join(lines + format_learning(record))
 
 
 def _format_value(name: str, value: Json) -> str:

@@ -19,6 +19,7 @@ from matchstrike.commands.session import emit, not_found, output_option, run, ur
 from matchstrike.commands.ticket_report import ticket_to_json, ticket_to_text
 from matchstrike.commands.ticket_run import Engine, TicketRun, TicketTooHeavy, run_block_ticket
 from rpc.api import Json
+from runtime.belief_state import BELIEFS
 from runtime.pallets.timestamp import NOW
 from runtime.pallets.work import EPOCH_TICKETS, NEXT_TARGET, RECENT_TIMESTAMPS
 from runtime.problem_state import INSTANCES, RECORDS
@@ -97,7 +98,7 @@ def _run(case: Case, engine: Engine) -> TicketRun:
         check_engine_holds(engine, pool.problem)
     try:
         return run_block_ticket(case.header, case.context, case.params, engine)
-    except (InvalidBlock, TicketTooHeavy, RegisterTooLarge, InvalidOrder) as error:
+    except (InvalidBlock, TicketTooHeavy, RegisterTooLarge, InvalidOrder, InvalidLaw) as error:
         name = f"block {case.header.number}"
         raise CommandFailed(f"the ticket of {name} does not hold: {type(error).__name__}: {error}") from error
 
@@ -179,7 +180,7 @@ async def _read_values(
     if epoch >= 2:
         keys.append(EPOCH_TICKETS.key_of(epoch - 2))
     if problem_id is not None:
-        keys += [RECORDS.key_of(problem_id), INSTANCES.key_of(problem_id)]
+        keys += [RECORDS.key_of(problem_id), INSTANCES.key_of(problem_id), BELIEFS.key_of(problem_id)]
     values: dict[bytes, bytes | None] = {}
     for key in keys:
         answer = await chain.rpc.call("state_getStorage", "0x" + key.hex(), "0x" + parent.hash.hex())
