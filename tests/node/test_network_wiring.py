@@ -117,6 +117,8 @@ def _check_views(one: Station, two: Station, services: tuple[NetworkService, Net
     assert 'substrate_sub_libp2p_peers_count{chain="tiny"} 1.0' in shown
     assert 'substrate_sub_libp2p_connections_opened_total{chain="tiny",direction="out"} 1.0' in shown
     assert 'substrate_sub_libp2p_requests_out_failure_total{chain="tiny",protocol="sync"} 0.0' in shown
+    assert 'substrate_block_verification_and_import_time_count{chain="tiny"} 4.0' in shown
+    assert "import_time_count" not in one.metrics.render().decode()  # its own
     received = float(shown.split('network_bytes_total{chain="tiny",direction="in"} ')[1].split()[0])
     assert received > 1_000
 
