@@ -1,11 +1,12 @@
 """The plan of a devnet: who its nodes are, where they listen, and with which arguments they are started.
 
-Invariants: a node's key follows from its name, so its address is known before it runs and is the same when the devnet
-is resumed; every port lies below the range of outgoing connections.
+Invariants: a node's key is part of the plan, so its address is known before it runs and is the same when the devnet is
+resumed; every port lies below the range of outgoing connections.
 """
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,6 @@ from pathlib import Path
 import msgspec
 
 from chain.ed25519 import public_of
-from chain.hashing import blake2b_256
 from chain.peer_id import encode_peer_id
 from chain.secret_uri import derive_seed
 from chain.ss58 import encode_address
@@ -38,7 +38,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     """One node.
 
     Attributes:
-        secret: The node's key as hex. It follows from the name and protects nothing.
+        secret: The node's key as hex, drawn when the devnet begins, so that no node of another devnet has the same.
         keeps_ports: The file names some of its ports, so they are not changed.
         bootnodes: Addresses beside those of the devnet itself.
         links: Ports of the devnet under which it reaches the other nodes, by name, where there are links.
@@ -149,7 +149,7 @@ def _plan_node(node: NetworkNode, chooser: PortChooser, rpc_port: int, *, networ
         args=node.args,
         is_validator=node.is_validator,
         is_bootnode=node.is_bootnode or (is_first and network.has_bootnode),
-        secret=derive_node_secret(node.name).hex(),
+        secret=secrets.token_hex(32),
         ports=ports,
         keeps_ports=any((node.rpc_port, node.prometheus_port, node.p2p_port)),
         env=node.env,
@@ -192,11 +192,6 @@ def _move_node(node: NodePlan, chooser: PortChooser, *, rpc_port: int | None = N
         p2p=chooser.choose(node.ports.p2p),
     )
     return msgspec.structs.replace(node, ports=ports)
-
-
-def derive_node_secret(name: str) -> bytes:
-    """Return the key of a devnet's node; everybody can compute it."""
-    return blake2b_256(b"matchstrike devnet node " + name.encode())
 
 
 def get_account_uri(name: str) -> str:

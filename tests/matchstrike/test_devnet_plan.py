@@ -79,9 +79,15 @@ def test_another_miner_gets_its_rewards_on_an_account_of_its_name() -> None:
     assert words[words.index("--author") + 1] == address_of("//Miner")
 
 
-def test_the_keys_of_a_network_are_the_same_each_time_and_ports_move_when_taken() -> None:
+def test_no_two_devnets_have_a_node_key_in_common_though_their_nodes_have_the_same_names() -> None:
+    """So neither takes a node of the other for its own (`NodeProcess.answers`)."""
+    plans = [make_plan(TWO, name="two.toml") for _ in range(2)]
+    assert [node.name for node in plans[0].nodes] == [node.name for node in plans[1].nodes]
+    assert len({node.peer_id for plan in plans for node in plan.nodes}) == 4
+
+
+def test_a_resumed_devnet_keeps_its_keys_and_moves_ports_that_are_taken() -> None:
     plan = make_plan(TWO, name="two.toml")
-    assert [node.secret for node in make_plan(TWO, name="two.toml").nodes] == [node.secret for node in plan.nodes]
     assert renew_ports(plan) == plan
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", plan.nodes[0].ports.p2p))
