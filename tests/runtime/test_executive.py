@@ -80,6 +80,7 @@ def test_metadata_declares_what_clients_look_for() -> None:
         "Finality": 9,
         "Batches": 10,
         "Solutions": 11,
+        "Learning": 12,
     }
     constants = {constant.value["name"] for constant in pallets["System"].constants}
     assert {"SS58Prefix", "BlockHashCount", "BlockWeights", "BlockLength", "Version", "DbWeight"} <= constants
