@@ -57,10 +57,11 @@ class DeskWork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is ready; `hash` of the extrinsic that carries it now."""
+    """An answer that is ready; `hash` and `nonce` of the extrinsic that carries it now."""
 
     call: bytes
     hash: bytes
+    nonce: int
     sent_at: int
 
 
@@ -179,10 +180,12 @@ class BatchDesk:
         """Have the selected strikes run, or see to it that the answer gets into a block."""
         answer = self._answers.get(number)
         if answer is not None:
-            is_late = site.head.number - answer.sent_at >= PATIENCE_BLOCKS
-            if self._pool.get(answer.hash) is not None and not is_late:
+            patience = min(PATIENCE_BLOCKS, site.params.batch.answer_blocks // 3)
+            is_late = site.head.number - answer.sent_at >= patience
+            is_stuck = is_late and answer.nonce > get_nonce(site.view, signer.account)
+            if self._pool.get(answer.hash) is not None and not is_stuck:
                 return DeskWork()
-            return DeskWork(extrinsics=(self._send(site, signer, number, answer.call, is_urgent=is_late),))
+            return DeskWork(extrinsics=(self._send(site, signer, number, answer.call, is_urgent=is_stuck),))
         if site.head.number < self._asked.get(number, 0):
             return DeskWork()
         self._asked[number] = site.head.number + PATIENCE_BLOCKS
@@ -241,7 +244,7 @@ class BatchDesk:
         """Sign an answer; an urgent one takes the place of what the account sent before and is stuck."""
         nonce = get_nonce(site.view, signer.account) if is_urgent else self._get_nonce(signer.account)
         raw = sign_call(site, call, signer, nonce)
-        self._answers[number] = _Answer(call=call, hash=_hash(raw), sent_at=site.head.number)
+        self._answers[number] = _Answer(call=call, hash=_hash(raw), nonce=nonce, sent_at=site.head.number)
         return raw
 
     # ---- bookkeeping

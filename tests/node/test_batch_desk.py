@@ -13,12 +13,14 @@ from node.batch_book import FileBatchBook
 from node.core.batch_notes import BatchNote
 from node.core.effects import Log
 from node.core.events import LeavesRun
+from node.core.pool_gate import get_nonce
 from node.leaf_strikes import run_leaves
 from runtime.batch_records import BatchStatus
+from runtime.pool import OPERATIONAL_PRIORITY
 from runtime.problem_state import RECORDS
 from runtime.storage import Overlay
 from tests.node.selling import Seller
-from tests.node.world import ALICE, World, find
+from tests.node.world import ALICE, BOB, World, find
 from tests.support.batch_chain import BOND, PARAMS
 
 GENESIS = bytes(range(32))
@@ -176,6 +178,30 @@ def test_a_silent_node_loses_its_deposit_and_its_pay_but_not_its_bond() -> None:
     assert has_line(seller, "is void")
     record = RECORDS.get(Overlay(seller.world.importer.chain.state), 0)
     assert record.reserved == 0
+
+
+def test_an_answer_is_not_kept_back_by_what_the_account_sent_before() -> None:
+    """Another miner takes none of alice's extrinsics; when time presses, the answer takes the first one's place."""
+    seller, other = Seller(), World(author=BOB.public, params=PARAMS)
+    seller.open_market()
+    seller.mine()
+    while not seller.asked:
+        seller.mine(strikes=0)
+    for height in range(1, seller.world.head.number + 1):
+        other.now_ms = seller.now_ms
+        follow(other, seller, height)
+    nonce = get_nonce(seller.world.importer.chain.state, ALICE.public)
+    seller.world.submit(seller.world.transfer(ALICE, BOB, 10**12, nonce))
+    seller.work()
+    waiting = [entry.nonce for entry in seller.world.machine.pool.iterate_ready()]
+    assert waiting == [nonce, nonce + 1]
+    seller._note(seller.world.receive(other.mine()))
+    first = next(iter(seller.world.machine.pool.iterate_ready()))
+    assert (first.nonce, first.priority >= OPERATIONAL_PRIORITY) == (nonce, True)
+    seller.mine(strikes=0)
+    batch = seller.find_batch()
+    assert batch is not None
+    assert batch.status is BatchStatus.Paid
 
 
 def test_the_rpc_answers_say_what_is_asked_and_who_was_slashed() -> None:
