@@ -43,6 +43,7 @@ from network.messages import (
 )
 from network.peer_exchange import decode_addresses, encode_addresses
 from tests.network.fuzzing import Target
+from tests.network.proposal_targets import PROPOSAL_TARGETS
 from tests.network.support import make_key
 
 _REMOTE = (RemoteProtocolError,)
@@ -348,6 +349,7 @@ _LINES = encode_line("/multistream/1.0.0") + encode_line("/b") + encode_line("na
 _FIELDS = encode_number(1, 300) + encode_bytes(2, b"ab") + b"\x1d\x01\x02\x03\x04" + b"\x21" + bytes(8)
 
 TARGETS = (
+    *PROPOSAL_TARGETS,
     Target(
         name="varint",
         seeds=tuple(encode_varint(n) for n in (0, 127, 128, 2**14, 2**62)),
