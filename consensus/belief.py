@@ -31,7 +31,7 @@ from vm.problem import IsingProblem
 
 BITS = 12
 ONE = 1 << BITS
-FADE_SHIFT, SURPRISE_SHIFT = 6, 1  # a strike takes a 64th of the old sums away, one that contradicts them a half
+FADE_SHIFT, SURPRISE_SHIFT = 7, 1  # a strike takes a 128th of the old sums away, one that contradicts them a half
 WIDTH_MAX, WIDTH_MIN = ONE >> 4, ONE >> 5  # the published width is a sixteenth of the mean
 DISPLACEMENT_MAX = 4 * ONE
 RIDGE_MIN = ONE  # above every rounding of the sums, and next to nothing beside one strike
@@ -146,7 +146,7 @@ def update_by_many(belief: Belief, strikes: Sequence[tuple[Angles, int]], shots:
 
 def _add_strike(belief: Belief, angles: Angles, score: int, noise: int) -> Belief:
     level = compute_level(belief)
-    # SPEC LRN-07: The fade f MUST be 6, or 1 for a score farther from the level than the larger of 4 * noise and
+    # SPEC LRN-07: The fade f MUST be 7, or 1 for a score farther from the level than the larger of 4 * noise and
     # |level| >> 2.
     shift = FADE_SHIFT if abs(score - level) <= max(4 * noise, abs(level) >> 2) else SURPRISE_SHIFT
     features = _compute_features(belief, angles)
@@ -222,8 +222,8 @@ def _move(belief: Belief, noise: int) -> Belief:
     # SPEC LRN-11: The curvature MUST be cut off at half and at twice the expected one.
     curvature = min(max((fit.curvature << BITS) // fit.scale, depth), 4 * depth)
     means = tuple(_move_mean(belief, angle, fit, curvature) for angle in range(len(belief.means)))
-    # SPEC LRN-14: The width MUST become floor(sqrt(floor(2^21 * noise / curvature))), at least 2^7 and at most 2^8.
-    width = isqrt((noise << 21) // curvature)
+    # SPEC LRN-14: The width MUST become floor(sqrt(floor(2^19 * noise / curvature))), at least 2^7 and at most 2^8.
+    width = isqrt((noise << 19) // curvature)
     return replace(belief, means=means, width=min(max(width, WIDTH_MIN), WIDTH_MAX))
 
 

@@ -93,8 +93,8 @@ def test_lrn_05_lrn_06_a_strike_adds_its_products_and_the_old_ones_fade() -> Non
     products = [features[i] * features[j] for i in range(4) for j in range(i, 4)] + [f * score for f in features]
     assert all(abs(a - b) <= 2 * 4096 for a, b in zip(first.moments, products, strict=True))  # anchors are not even
     second = learn(first, (aim_at(belief, 1.0, 1.0), -5.0))
-    assert second.moments[0] == 4096**2 - 4096**2 // 64 + 4096**2
-    assert second.moments[4] == first.moments[4] - (first.moments[4] + 32 >> 6)
+    assert second.moments[0] == 4096**2 - 4096**2 // 128 + 4096**2
+    assert second.moments[4] == first.moments[4] - (first.moments[4] + 64 >> 7)
     assert second.strikes == 2
     far = learn(belief, (aim_at(belief, 9.0, 0.001), -5.0))
     assert far.moments[1] == 4 * 4096**2, "displacements are cut off"
@@ -105,8 +105,8 @@ def test_lrn_07_a_contradiction_takes_half_of_the_memory() -> None:
     for _ in range(50):
         belief = learn(belief, (aim_at(belief, 1.0, 1.0), -8.0))
     calm, shock = (learn(belief, (aim_at(belief, 1.0, 1.0), energy)) for energy in (-6.5, 0.0))
-    assert calm.moments[0] > 33 * ONE * ONE
-    assert shock.moments[0] < 19 * ONE * ONE
+    assert calm.moments[0] > 40 * ONE * ONE
+    assert shock.moments[0] < 23 * ONE * ONE
     assert compute_level(shock) > compute_level(calm)
 
 

@@ -73,17 +73,20 @@ def make_chain(problem: IsingProblem, *, displaced: tuple[float, float]) -> Runt
 
 
 def check_convergence(problem: IsingProblem, displaced: tuple[float, float], *, blocks: int, strikes: int) -> None:
-    """Mine blocks on the problem, and compare the law's mean energy with the grid's optimum."""
+    """Mine blocks on the problem, and compare mean energies under the last 60 blocks' laws with the grid's optimum."""
     chain = make_chain(problem, displaced=displaced)
     pool = get_pool(chain)
     circuit = compile_circuit(problem, order=pool.order, depth=1)
     best = search_grid(circuit, replace_means(pool.law, problem), strikes // 10)
     begun = measure(circuit, pool.law, strikes // 4) / best
-    for _ in range(blocks):
+    ends = []
+    for number in range(1, blocks + 1):
         add_struck(chain)
+        if number > blocks - 60 and number % 10 == 0:
+            ends.append(measure(circuit, get_pool(chain).law, strikes // 6) / best)
     chain.add_block()
     assert BELIEFS.get(chain.state, 0).strikes == blocks
-    ended = measure(circuit, get_pool(chain).law, strikes) / best
+    ended = sum(ends) / len(ends)
     assert begun < 0.93
     assert ended > 0.97, f"{ended:.4f} of the optimum {best:.3f} after {blocks} blocks"
 
@@ -95,7 +98,7 @@ def replace_means(law: AngleLaw, problem: IsingProblem) -> AngleLaw:
 
 
 def test_lrn_17_thirty_percent_off_comes_within_three_percent_of_the_grid_search() -> None:
-    check_convergence(make_cubic(), (1.3, 1.3), blocks=120, strikes=1200)
+    check_convergence(make_cubic(), (1.3, 1.3), blocks=160, strikes=1200)
 
 
 @pytest.mark.slow
@@ -103,4 +106,4 @@ def test_lrn_17_thirty_percent_off_comes_within_three_percent_of_the_grid_search
 @pytest.mark.parametrize("kind", ["cubic", "sk"])
 def test_lrn_17_other_problems_and_displacements_converge_too(kind: str, displaced: tuple[float, float]) -> None:
     problem = make_cubic() if kind == "cubic" else make_sk(12, 3)
-    check_convergence(problem, displaced, blocks=200, strikes=3000)
+    check_convergence(problem, displaced, blocks=260, strikes=3000)
