@@ -5,6 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulations.arena import Attack
+from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS
+from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
+from simulations.attack_network import ECLIPSE, EQUIVOCATION, FREE_RIDING, LONG_RANGE, PARTITION
 
-ATTACKS: Mapping[str, Attack] = {attack.name: attack for attack in (SELFISH_MINING,)}
+ATTACKS: Mapping[str, Attack] = {
+    attack.name: attack
+    for attack in (
+        SELFISH_MINING,
+        DOUBLE_SPEND,
+        LONG_RANGE,
+        PARTITION,
+        ECLIPSE,
+        EQUIVOCATION,
+        FREE_RIDING,
+        CENSORSHIP,
+        FORGE_SEALS,
+        GUESS_SHOTS,
+        SKIM_SEEDS,
+        PLANTED_STRUCTURE,
+    )
+}

@@ -25,6 +25,7 @@ class SecretMiner:
         self.public = make_honest_node(replace(site, account=None))
         self.secret = make_honest_node(replace(site, disk=Disk()))
         self.hidden: list[bytes] = []
+        self._missed: list[bytes] = []
 
     @property
     def lead(self) -> int:
@@ -55,6 +56,10 @@ class SecretMiner:
         """Return how many hidden blocks to publish after others found one, with the lead before it."""
         raise NotImplementedError
 
+    def is_following(self) -> bool:
+        """Return whether the secret core may see public blocks now."""
+        return True
+
     def publish(self, count: int, now_ms: int) -> list[Effect]:
         """Publish the oldest hidden blocks."""
         shown, self.hidden = self.hidden[:count], self.hidden[count:]
@@ -71,6 +76,7 @@ class SecretMiner:
         for block in found:
             self.hidden.append(block.data)
             told += self.publish(self.on_mined(lead), now_ms)
+            told += self._catch_up(now_ms)
         return told
 
     def _pass_on(self, effects: list[Effect], now_ms: int) -> list[Effect]:
@@ -79,10 +85,21 @@ class SecretMiner:
         for effect in effects:
             if isinstance(effect, BlockImported) and effect.origin != "own":
                 lead = self.secret.importer.head.number - (effect.header.number - 1)
-                told += self._tell_miner(self.secret.handle(BlockReceived(data=effect.data, origin="network"), now_ms))
+                self._missed.append(effect.data)
+                told += self._catch_up(now_ms)
                 if effect.is_best:
                     told += self.publish(self.on_heard(lead), now_ms)
+                    told += self._catch_up(now_ms)
         return told
+
+    def _catch_up(self, now_ms: int) -> list[Effect]:
+        """Give the secret core the public blocks that it may see."""
+        effects: list[Effect] = []
+        if self.is_following():
+            missed, self._missed = self._missed, []
+            for data in missed:
+                effects += self._tell_miner(self.secret.handle(BlockReceived(data=data, origin="network"), now_ms))
+        return effects
 
     def _keep_public(self, effects: list[Effect]) -> list[Effect]:
         """Return what the network may see: nothing that others sent is passed on."""

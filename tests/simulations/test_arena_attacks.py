@@ -97,15 +97,77 @@ def test_the_command_fails_when_an_attack_pays(monkeypatch: pytest.MonkeyPatch) 
     assert CliRunner().invoke(sim, ["run", "calm", "--set", "power=1"]).exit_code == 2
 
 
-def test_a_selfish_miner_with_a_quarter_of_the_power_loses_blocks() -> None:
-    """The same report again for the same seed, byte for byte."""
-    first = play("selfish-mining", blocks="40", seeds="2")
-    assert first.gain < 0
-    assert first.is_held
-    assert play("selfish-mining", blocks="40", seeds="2") == first
+# One frozen seed each, so small that the whole list takes seconds.
+SMALL = {
+    "selfish-mining": {"blocks": "40", "seeds": "2"},
+    "double-spend": {"blocks": "30", "seeds": "1"},
+    "long-range": {"blocks": "25", "seeds": "1"},
+    "partition": {"blocks": "15", "seeds": "1"},
+    "eclipse": {"blocks": "15", "seeds": "1"},
+    "equivocation": {"seeds": "1"},
+    "free-riding": {"blocks": "20", "seeds": "1"},
+    "censorship": {"transfers": "6", "seeds": "1"},
+    "forge-seals": {"blocks": "10", "seeds": "1"},
+    "guess-shots": {"qubits": "8", "strikes": "10", "seeds": "1"},
+    "skim-seeds": {"qubits": "8", "seeds": "1"},
+    "planted-structure": {"qubits": "10", "core_qubits": "10", "seeds": "1"},
+}
+
+
+def test_every_attack_has_a_small_run() -> None:
+    """None is forgotten below."""
+    assert set(SMALL) == set(ATTACKS)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_an_attack_gains_no_more_than_its_bound(name: str) -> None:
+    """With its defence, at the default share of power or stake."""
+    report = play(name, **SMALL[name])
+    assert report.must_not_pay
+    assert report.gain <= report.bound
+
+
+@pytest.mark.parametrize("name", ["partition", "equivocation", "free-riding", "forge-seals"])
+def test_an_attack_pays_without_its_defence(name: str) -> None:
+    """The quick ones; the others are in the slow set."""
+    assert play(name, defence="off", **SMALL[name]).gain > ATTACKS[name].bound
 
 
 @pytest.mark.slow
-def test_a_selfish_miner_gains_when_honest_blocks_come_late() -> None:
-    """Its defence is off."""
-    assert play("selfish-mining", defence="off", blocks="150").verdict == "pays"
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_an_attack_costs_with_its_defence_and_pays_without(name: str) -> None:
+    """At the defaults, by the whole confidence interval; a bounded attack may come near its bound."""
+    report = play(name)
+    print(report)
+    assert report.verdict == "costs" or (report.bound > 0 and max(report.gains) <= report.bound)
+    assert play(name, defence="off").verdict == "pays"
+
+
+def test_a_report_is_the_same_for_the_same_seed() -> None:
+    """Field by field, and another for another seed."""
+    assert play("partition", **SMALL["partition"]) == play("partition", **SMALL["partition"])
+    assert play("free-riding", **SMALL["free-riding"]) != play("free-riding", 2, **SMALL["free-riding"])
+
+
+def test_guessed_shots_are_never_all_right() -> None:
+    """Without couplings in the core every guess is right, which is why it has them."""
+    report = play("guess-shots", seeds="2", qubits="8", strikes="10")
+    assert report.verdict == "costs"
+    assert report.facts["wrong bits"] > 10
+    assert play("guess-shots", seeds="2", qubits="8", strikes="10", defence="off").verdict == "pays"
+
+
+def test_cheap_seeds_are_hardly_cheaper() -> None:
+    """An engine whose cost follows entanglement, and free angles, would make skimming pay."""
+    report = play("skim-seeds", seeds="3", qubits="8")
+    assert report.is_held
+    assert report.high < 0.1
+    assert play("skim-seeds", seeds="3", qubits="8", defence="off").verdict == "pays"
+
+
+def test_a_planted_problem_is_worth_at_most_the_bound() -> None:
+    """The shortcut gives the engine's own shots; without core strikes it would be worth many times as much."""
+    report = play("planted-structure", seeds="2", qubits="12", core_qubits="10")
+    assert max(report.gains) <= 1.0
+    assert report.facts["shortcut on the pool strike"] > 1.0
+    assert play("planted-structure", seeds="2", qubits="12", core_qubits="10", defence="off").verdict == "pays"
