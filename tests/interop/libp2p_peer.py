@@ -7,10 +7,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from network.libp2p.gossip import Received
 from network.libp2p.gossip_event import Verdict
 from network.libp2p.host import Host
 from network.libp2p.multiaddr import parse_multiaddr
+from network.libp2p.multistream import ProtocolRefused
 
 TOPIC = "matchstrike/interop"
 PATIENCE_S = 30.0
@@ -91,6 +94,18 @@ async def check_we_dial(host: Host, foreign: ForeignPeer, agent: str) -> None:
     assert info.observed.host == "127.0.0.1"
     for _ in range(3):
         assert await host.ping(peer) < 5_000
+
+
+async def check_it_refuses(host: Host, foreign: ForeignPeer) -> None:
+    """What goes with a proposal that it refuses costs the stream, and the connection serves on."""
+    peer = await host.dial(parse_multiaddr(foreign.address))
+    for question in (b"", b"a question for nobody\n", b"\xff" * 3_000):
+        async with asyncio.timeout(PATIENCE_S):
+            stream = host.open_stream(peer, "/nobody/speaks/this/1")
+            await stream.write(question)
+            with pytest.raises(ProtocolRefused):
+                await stream.read()
+    assert await host.ping(peer) < 5_000
 
 
 async def check_it_dials(host: Host, foreign: ForeignPeer) -> None:

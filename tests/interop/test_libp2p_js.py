@@ -12,7 +12,14 @@ from pathlib import Path
 from network.libp2p.host import Host
 from network.libp2p.multiaddr import parse_multiaddr
 from network.libp2p.node_key import make_node_key
-from tests.interop.libp2p_peer import ForeignPeer, check_gossip, check_it_dials, check_we_dial, run_foreign_peer
+from tests.interop.libp2p_peer import (
+    ForeignPeer,
+    check_gossip,
+    check_it_dials,
+    check_it_refuses,
+    check_we_dial,
+    run_foreign_peer,
+)
 
 SCRIPT = Path(__file__).parent / "libp2p_js" / "peer.js"
 
@@ -29,6 +36,7 @@ def _meet(scene: Callable[[Host, ForeignPeer], Awaitable[None]]) -> None:
 def test_we_dial_js_libp2p_and_gossip() -> None:
     async def scene(host: Host, foreign: ForeignPeer) -> None:
         await check_we_dial(host, foreign, "js-libp2p")
+        await check_it_refuses(host, foreign)
         await check_gossip(host, foreign, 10)
 
     _meet(scene)

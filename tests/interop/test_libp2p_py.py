@@ -15,7 +15,14 @@ import pytest
 from network.libp2p.host import Host
 from network.libp2p.multiaddr import parse_multiaddr
 from network.libp2p.node_key import make_node_key
-from tests.interop.libp2p_peer import ForeignPeer, check_gossip, check_it_dials, check_we_dial, run_foreign_peer
+from tests.interop.libp2p_peer import (
+    ForeignPeer,
+    check_gossip,
+    check_it_dials,
+    check_it_refuses,
+    check_we_dial,
+    run_foreign_peer,
+)
 
 HERE = Path(__file__).parent / "libp2p_py"
 VENV = Path(__file__).parents[2] / ".venv-py-libp2p"
@@ -43,6 +50,7 @@ def _meet(python: str, scene: Callable[[Host, ForeignPeer], Awaitable[None]]) ->
 def test_we_dial_py_libp2p_and_gossip(python: str) -> None:
     async def scene(host: Host, foreign: ForeignPeer) -> None:
         await check_we_dial(host, foreign, "py-libp2p")
+        await check_it_refuses(host, foreign)
         await check_gossip(host, foreign, 10)
 
     _meet(python, scene)
