@@ -7,6 +7,9 @@ import msgspec
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.session import console, emit, output_option
+from matchstrike.commands.sim_settings import read_settings
+from matchstrike.commands.sim_sweep import report as write_report
+from matchstrike.commands.sim_sweep import sweep
 from matchstrike.commands.sim_validate import validate
 from rpc.api import Json
 from simulations.arena import Attack, AttackReport, UnknownOption, make_options, play_attack
@@ -23,6 +26,8 @@ def sim() -> None:
 
 
 sim.add_command(validate)
+sim.add_command(sweep)
+sim.add_command(write_report)
 
 
 @sim.command("list")
@@ -66,18 +71,6 @@ def run_scenario(name: str, seed: int, settings: tuple[str, ...], lines: bool, o
         raise CommandFailed(str(failure)) from failure
     told = {key: value for key, value in msgspec.to_builtins(report).items() if key not in TIMINGS}
     emit(told, _format_report(report), output)
-
-
-def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
-    """Return the options of `--set`.
-
-    Raises:
-        click.UsageError: one is not KEY=VALUE.
-    """
-    for item in settings:
-        if "=" not in item:
-            raise click.UsageError(f"--set needs KEY=VALUE, not {item!r}")
-    return {key.strip(): value.strip() for key, _, value in (item.partition("=") for item in settings)}
 
 
 def _run_attack(attack: Attack, seed: int, settings: dict[str, str], output: str) -> None:
