@@ -48,7 +48,7 @@ def compute_work_key(header: dict[str, Any]) -> bytes:
     """Return the hash that the header's tickets begin with: all of it but the seal (WRK-09)."""
     logs = [bytes.fromhex(log[2:]) for log in header["digest"]["logs"][:-1]]
     return compute_hash(
-        "work",
+        "work-key",
         bytes.fromhex(header["parentHash"][2:]),
         encode_compact(int(header["number"], 16)),
         bytes.fromhex(header["stateRoot"][2:]),
