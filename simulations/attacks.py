@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulations.arena import Attack
+from simulations.attack_audits import GRIND_CHALLENGES
 from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS
 from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
@@ -22,6 +23,7 @@ ATTACKS: Mapping[str, Attack] = {
         FREE_RIDING,
         CENSORSHIP,
         FORGE_SEALS,
+        GRIND_CHALLENGES,
         GUESS_SHOTS,
         SKIM_SEEDS,
         PLANTED_STRUCTURE,

@@ -108,6 +108,7 @@ SMALL = {
     "free-riding": {"blocks": "20", "seeds": "1"},
     "censorship": {"transfers": "6", "seeds": "1"},
     "forge-seals": {"blocks": "10", "seeds": "1"},
+    "grind-challenges": {"batches": "20", "seeds": "1"},
     "guess-shots": {"qubits": "8", "strikes": "10", "seeds": "1"},
     "skim-seeds": {"qubits": "8", "seeds": "1"},
     "planted-structure": {"qubits": "10", "core_qubits": "10", "seeds": "1"},
@@ -127,7 +128,7 @@ def test_an_attack_gains_no_more_than_its_bound(name: str) -> None:
     assert report.gain <= report.bound
 
 
-@pytest.mark.parametrize("name", ["partition", "equivocation", "free-riding", "forge-seals"])
+@pytest.mark.parametrize("name", ["partition", "equivocation", "free-riding", "forge-seals", "grind-challenges"])
 def test_an_attack_pays_without_its_defence(name: str) -> None:
     """The quick ones; the others are in the slow set."""
     assert play(name, defence="off", **SMALL[name]).gain > ATTACKS[name].bound
