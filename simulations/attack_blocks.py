@@ -24,6 +24,7 @@ from node.core.effects import Effect
 from node.core.events import Event, ExtrinsicReceived
 from node.core.machine import Machine
 from runtime.pallets.balances import transfer_keep_alive
+from runtime.queries import get_account
 from runtime.runtime import encode_call
 from simulations.arena import Attack, Options, Trial
 from simulations.attack_mining import BLOCK_MS, count_share, make_arena_plans
@@ -36,6 +37,8 @@ from simulations.tickets import ModelLottery
 from simulations.world import World
 
 HOPELESS_BLOCKS = 4
+SPAM_BLOCK_BYTES = 4_000  # twenty transfers, so that a small world can fill it
+SPAMMERS = ("charlie", "dave", "eve")
 REWARD = PARAMS.money.reward_initial_planck / UNIT_PLANCK * (1 - PARAMS.money.validator_share_ppb / 1e9)
 
 
@@ -197,17 +200,17 @@ def play_censorship(seed: int, options: Options) -> Trial:
         world = World(seed, make_spec(plans), plans)
         sent: dict[bytes, int] = {}
         for nonce in range(int(options["transfers"])):
-            raw = make_transfer(world, nonce)
+            raw = make_transfer(world, "alice", nonce)
             world.plan(5_000 + nonce * 2 * BLOCK_MS, partial(_submit, world, raw, sent))
         world.run(round(options["transfers"]) * 2 * BLOCK_MS + 60_000)
         delays.append(_measure_delay(world, sent))
     return Trial(attack=delays[0], honest=delays[1])
 
 
-def make_transfer(world: World, nonce: int) -> bytes:
-    """Return a transfer of alice's to bob."""
-    alice, bob = derive_seed("//Alice"), world.computers["bob"].plan.account
-    account = world.computers["alice"].plan.account
+def make_transfer(world: World, name: str, nonce: int, *, tip_planck: int = 0) -> bytes:
+    """Return a transfer of one token from a node's account to bob."""
+    seed, bob = derive_seed(f"//{name.capitalize()}"), world.computers["bob"].plan.account
+    account = world.computers[name].plan.account
     assert account is not None
     assert bob is not None
     params = world.spec.params
@@ -219,7 +222,7 @@ def make_transfer(world: World, nonce: int) -> bytes:
         birth_hash=genesis,
     )
     call = encode_call(transfer_keep_alive, AddressId(account=bob), UNIT_PLANCK)
-    return make_signed(call, alice, account, encode_extra(IMMORTAL, nonce, 0), context)
+    return make_signed(call, seed, account, encode_extra(IMMORTAL, nonce, tip_planck), context)
 
 
 def _submit(world: World, raw: bytes, sent: dict[bytes, int]) -> None:
@@ -239,6 +242,42 @@ def _measure_delay(world: World, sent: dict[bytes, int]) -> float:
             if key in found:
                 found[key] = number
     return sum(found[key] - sent[key] for key in sent) / len(sent)
+
+
+def play_spam(seed: int, options: Options) -> Trial:
+    """Fill small blocks with transfers; alice pays a tip, without the defence she pays none."""
+    delays, fees = [], 0.0
+    tip = round(options["tip"] * UNIT_PLANCK) if options.is_defended else 0
+    params = replace(PARAMS, block=replace(PARAMS.block, bytes_max=SPAM_BLOCK_BYTES))
+    for is_attack in (True, False):
+        plans = make_arena_plans(0.0, make_honest_node)
+        world = World(seed, make_spec(plans, params=params), plans)
+        before = sum(_read_free(world, name) for name in SPAMMERS)
+        sent: dict[bytes, int] = {}
+        for block in range(int(options["blocks"])):
+            if is_attack:
+                _plan_spam(world, block, int(options["rate"]))
+            if block % 2:
+                raw = make_transfer(world, "alice", block // 2, tip_planck=tip)
+                world.plan(5_000 + block * BLOCK_MS, partial(_submit, world, raw, sent))
+        world.run(5_000 + int(options["blocks"]) * BLOCK_MS + 15_000)
+        delays.append(_measure_delay(world, sent))
+        if is_attack:
+            fees = before - sum(_read_free(world, name) for name in SPAMMERS)
+    return Trial(attack=delays[0], honest=delays[1], facts={"tokens that the spam sent and paid": fees})
+
+
+def _plan_spam(world: World, block: int, rate: int) -> None:
+    for number in range(block * rate, (block + 1) * rate):
+        name, nonce = SPAMMERS[number % len(SPAMMERS)], number // len(SPAMMERS)
+        world.plan(4_000 + block * BLOCK_MS, partial(world.submit, "bob", make_transfer(world, name, nonce)))
+
+
+def _read_free(world: World, name: str) -> float:
+    machine, account = world.computers["alice"].machine, world.computers[name].plan.account
+    assert account is not None
+    row = get_account(machine.importer.chain.state, account, world.spec.params)
+    return row.info.data.free / UNIT_PLANCK
 
 
 DOUBLE_SPEND = Attack(
@@ -277,4 +316,17 @@ CENSORSHIP = Attack(
     holds_to=0.5,
     bound=1.5,
     seeds=4,
+)
+SPAM = Attack(
+    name="spam",
+    summary="Accounts fill the blocks with transfers, so that others wait.",
+    unit="blocks that a transfer waits",
+    defence="whoever pays more goes first, and the spam pays for each byte; off: nobody pays a tip",
+    play=play_spam,
+    defaults={"rate": 32, "blocks": 12, "tip": 0.1},
+    parameter="rate",
+    steps=(0, 8, 16, 24, 32),
+    holds_to=32,
+    bound=1.0,
+    seeds=5,
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from simulations.arena import Attack
 from simulations.attack_audits import GRIND_CHALLENGES
-from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS
+from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS, SPAM
 from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
 from simulations.attack_network import ECLIPSE, EQUIVOCATION, FREE_RIDING, LONG_RANGE, PARTITION
@@ -23,6 +23,7 @@ ATTACKS: Mapping[str, Attack] = {
         FREE_RIDING,
         CENSORSHIP,
         FORGE_SEALS,
+        SPAM,
         GRIND_CHALLENGES,
         GUESS_SHOTS,
         SKIM_SEEDS,

@@ -109,6 +109,7 @@ SMALL = {
     "censorship": {"transfers": "6", "seeds": "1"},
     "forge-seals": {"blocks": "10", "seeds": "1"},
     "grind-challenges": {"batches": "20", "seeds": "1"},
+    "spam": {"blocks": "6", "seeds": "1"},
     "guess-shots": {"qubits": "8", "strikes": "10", "seeds": "1"},
     "skim-seeds": {"qubits": "8", "seeds": "1"},
     "planted-structure": {"qubits": "10", "core_qubits": "10", "seeds": "1"},
