@@ -57,7 +57,11 @@ def search_grid(circuit: Circuit, published: AngleLaw, strikes: int) -> float:
 
 
 def make_chain(problem: IsingProblem, *, displaced: tuple[float, float]) -> RuntimeChain:
-    """Return a chain with an open problem whose first belief has its means displaced."""
+    """Return a chain with an open problem whose first belief has its means displaced.
+
+    Up to 30 % its anchors are displaced as well: it is as if the published angles were wrong. From farther away the
+    optimum would be outside of the windows round them.
+    """
     chain = RuntimeChain(CHAIN_PARAMS)
     arguments = post_arguments(problem, deadline=900, bounty=10 * UNIT_PLANCK, target_energy=-problem.n)
     outcome = chain.add_block(chain.sign("alice", post, *arguments))
@@ -65,7 +69,8 @@ def make_chain(problem: IsingProblem, *, displaced: tuple[float, float]) -> Runt
     belief = make_first_belief(problem, 1)
     means = tuple(int(anchor * factor) for anchor, factor in zip(belief.anchors, displaced, strict=True))
     planted = Overlay(chain.view)
-    BELIEFS.set(planted, 0, replace(belief, means=means))
+    anchors = means if max(abs(factor - 1) for factor in displaced) <= 0.3001 else belief.anchors
+    BELIEFS.set(planted, 0, replace(belief, means=means, anchors=anchors))
     CURVES.set(planted, 0, CURVES.get(planted, 0))
     chain.view.values.update({key: value for key, value in planted.changes().items() if value is not None})
     chain.state = Overlay(chain.view)

@@ -43,11 +43,16 @@ def compute_mean_energy(gamma: int, beta: int) -> float:
 BEST = compute_mean_energy(*(compute_law(make_cubic(), 1).gamma_means + compute_law(make_cubic(), 1).beta_means))
 
 
-def make_belief(gamma: float = 1.0, beta: float = 1.0) -> Belief:
-    """Return a first belief with its means displaced by these factors, in the fine unit."""
+def make_belief(gamma: float = 1.0, beta: float = 1.0, *, is_published_wrong: bool = False) -> Belief:
+    """Return a first belief with its means displaced by these factors, in the fine unit.
+
+    Args:
+        is_published_wrong: Displace its anchors as well, so that the optimum is not where the published angles are.
+    """
     belief = make_first_belief(make_cubic(), 1)
     means = int(belief.anchors[0] * gamma), int(belief.anchors[1] * beta)
-    return replace(belief, means=means, unit=belief.unit * FINE)
+    anchors = means if is_published_wrong else belief.anchors
+    return replace(belief, means=means, anchors=anchors, unit=belief.unit * FINE)
 
 
 def draw_strike(belief: Belief, chance: random.Random) -> Step:
