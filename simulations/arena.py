@@ -4,8 +4,8 @@ Terms:
     trial: one seed, played twice: once by the attacker, once by the same node being honest.
     gain: the attacker's result less the honest one, in the attack's unit.
     bound: the gain that the defence admits; 0 where an attack must not pay at all.
-    verdict: "pays" if the whole confidence interval of the gain lies above the bound, "costs" if it lies at or below,
-        else "even".
+    verdict: "pays" if the whole confidence interval of the gain lies above the bound; if it lies at or below, "costs"
+        without a gain and "bounded" with one; else "even".
 
 Invariant: an attack's report follows from its name, seed and options alone; no timings, no process.
 """
@@ -158,7 +158,7 @@ def play_attack(
     low, high = gain - margin, gain + margin
     value = options[attack.parameter]
     must_not_pay = options.is_defended and (value <= attack.holds_to if attack.is_rising else value >= attack.holds_to)
-    verdict = "pays" if low > attack.bound else "costs" if high <= attack.bound else "even"
+    verdict = _judge(gain, low, high, attack.bound)
     return AttackReport(
         attack=attack.name,
         seed=seed,
@@ -179,6 +179,14 @@ def play_attack(
         gains=gains,
         facts={name: sum(trial.facts[name] for trial in trials) / len(trials) for name in trials[0].facts},
     )
+
+
+def _judge(gain: float, low: float, high: float, bound: float) -> str:
+    if low > bound:
+        return "pays"
+    if high > bound:
+        return "even"
+    return "bounded" if gain > 0 else "costs"
 
 
 def compute_interval(values: tuple[float, ...]) -> tuple[float, float]:

@@ -18,6 +18,12 @@ from simulations.run import Report, ScenarioFailed, play
 from simulations.scenarios import SCENARIOS
 
 TIMINGS = {"cpu_seconds"}
+WORDS = {
+    "pays": "the attack pays",
+    "costs": "the attack does not pay",
+    "bounded": "the attack gains what is admitted",
+    "even": "no difference can be shown",
+}
 
 
 @click.group()
@@ -92,9 +98,7 @@ def _run_attack(attack: Attack, seed: int, settings: dict[str, str], output: str
 def format_attack(attack: Attack, report: AttackReport) -> str:
     """Return the report as lines."""
     chosen = ", ".join(f"{key}={value:g}" for key, value in report.options.items())
-    word = {"pays": "the attack pays", "costs": "the attack costs", "even": "no difference can be shown"}[
-        report.verdict
-    ]
+    word = WORDS[report.verdict]
     lines = [
         attack.summary,
         f"defence {report.defence}: {attack.defence}",
