@@ -56,14 +56,14 @@ def play_selfish_mining(seed: int, options: Options) -> Trial:
         plans = make_arena_plans(options["power"], maker)
         world = World(seed, make_spec(plans), plans, observers=(FinalityWatch(),))
         if not options.is_defended:
-            _slow_down(world, [plan.name for plan in plans])
+            slow_down(world, [plan.name for plan in plans])
         world.run(round(options["blocks"]) * BLOCK_MS)
         shares.append(count_share(world, plans[-1].name))
         reorgs = reorgs or len(world.history.reorgs)
     return Trial(attack=shares[0], honest=shares[1], facts={"reorgs": float(reorgs)})
 
 
-def _slow_down(world: World, names: Sequence[str]) -> None:
+def slow_down(world: World, names: Sequence[str]) -> None:
     """Let honest nodes hear each other late, and the attacker at once."""
     *honest, eve = names
     world.peering.wires.set_link(SLOW)

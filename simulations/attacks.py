@@ -10,11 +10,13 @@ from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS, SPA
 from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
 from simulations.attack_network import ECLIPSE, EQUIVOCATION, FREE_RIDING, LONG_RANGE, PARTITION
+from simulations.attack_theft import PROOF_THEFT
 
 ATTACKS: Mapping[str, Attack] = {
     attack.name: attack
     for attack in (
         SELFISH_MINING,
+        PROOF_THEFT,
         DOUBLE_SPEND,
         LONG_RANGE,
         PARTITION,

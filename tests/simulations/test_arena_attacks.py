@@ -104,6 +104,7 @@ def test_the_command_fails_when_an_attack_pays(monkeypatch: pytest.MonkeyPatch) 
 SMALL = {
     "selfish-mining": {"blocks": "40", "seeds": "2"},
     "double-spend": {"blocks": "30", "seeds": "1"},
+    "proof-theft": {"blocks": "20", "seeds": "1"},
     "long-range": {"blocks": "25", "seeds": "1"},
     "partition": {"blocks": "15", "seeds": "1"},
     "eclipse": {"blocks": "15", "seeds": "1"},
