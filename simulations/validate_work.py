@@ -107,7 +107,7 @@ def measure_asert(seed: int, scale: float) -> Iterator[Row]:
     for power in STEPS:
         random = Random(f"asert {seed} {power}")
         end_ms = CLOCK.block_target_ms + CLOCK.half_life_ms
-        nodes = [play_step(random, CLOCK, power, end_ms) for _ in range(max(8, round(40 * scale)))]
+        nodes = [play_step(random, CLOCK, power, end_ms) for _ in range(max(5, round(40 * scale)))]
         samples = [initial / _compute_target_now(node, end_ms) for node in nodes]
         blocks = sum(node.chain.count for node in nodes)
         step = power * _compute_jump(CLOCK)
@@ -117,7 +117,7 @@ def measure_asert(seed: int, scale: float) -> Iterator[Row]:
     begin_ms, end_ms = 10 * spec.half_life_ms, 60 * spec.half_life_ms
     for power in (10.0, 0.5):
         random = Random(f"asert interval {seed} {power}")
-        nodes = [play_step(random, spec, power, end_ms) for _ in range(max(8, round(20 * scale)))]
+        nodes = [play_step(random, spec, power, end_ms) for _ in range(max(5, round(20 * scale)))]
         samples = [float(_count_later(node, begin_ms)) for node in nodes]
         blocks = sum(node.chain.count for node in nodes)
         case = f"power x{power:g}, blocks in 50 half-lives of the default spec"

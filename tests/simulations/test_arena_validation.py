@@ -72,6 +72,7 @@ def test_a_fork_choice_that_prefers_the_newest_is_found(monkeypatch: pytest.Monk
     assert find_failures(("selfish mining",))
 
 
+@pytest.mark.slow
 def test_a_target_that_never_moves_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The difficulty after a step of the power is not what it must be."""
     monkeypatch.setattr(bare_node, "compute_target", lambda anchor, **_: anchor.target)
