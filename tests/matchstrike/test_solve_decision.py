@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from matchstrike.commands.failure import CommandFailed
-from node.core.solution_decision import Side, View, decide
 from matchstrike.commands.solve_record import SolutionFolder, SolutionRecord
 from matchstrike.commands.solve_search import search
+from node.core.solution_decision import Side, View, decide
 from vm.problem import make_problem
 
 OPEN = Side(height=20, status="open", is_waiting=False)
