@@ -42,14 +42,12 @@ def submission_options(function: F) -> F:
 
 def add_submission_options(function: F, *, needs_signer: bool) -> F:
     """Add what `submission_options` adds; where no signer is needed, `who` is empty without `--from`."""
+    help_text = "The account that signs: a name, or alice to ferdie."
+    # click counts a default of None as a value: who is required must have no default at all
+    signer = click.option("--from", "who", required=True, help=help_text)
+    maybe = click.option("--from", "who", default="", help=help_text)
     options: tuple[Callable[[F], F], ...] = (
-        click.option(
-            "--from",
-            "who",
-            required=needs_signer,
-            default=None if needs_signer else "",
-            help="The account that signs: a name, or alice to ferdie.",
-        ),
+        signer if needs_signer else maybe,
         keys_option,
         password_option,
         url_option,

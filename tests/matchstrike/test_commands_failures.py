@@ -24,6 +24,7 @@ USAGE_ERRORS = [
     ("no such option", ("problem", "list", "--colour"), "No such option"),
     ("missing argument", ("wallet", "transfer", "bob", "--from", "alice"), "Missing argument 'AMOUNT'"),
     ("missing option", ("wallet", "transfer", "bob", "1"), "Missing option '--from'"),
+    ("nobody posts", ("problem", "post", CUBIC, "--bounty", "1"), "Missing option '--from'"),
     ("words as amount", ("wallet", "transfer", "bob", "much", "--from", "alice"), "is no amount"),
     ("negative amount", ("wallet", "transfer", "--from", "alice", "--", "bob", "-1"), "is no amount"),
     ("too many decimals", ("wallet", "transfer", "bob", "1.0000000000001", "--from", "alice"), "is no amount"),
