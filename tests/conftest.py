@@ -16,6 +16,7 @@ WHOLE_NODES = ("functional", "interop")
 ROOT = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests belong into one process."""
     for item in items:
