@@ -110,6 +110,7 @@ def make_problem(**changes: object) -> Problem:
         "batches": 0,
         "best_effort_ppb": 0,
         "commits": 0,
+        "reveals_until": 0,
         "best": None,
     }
     return Problem(**{**fields, **changes})  # type: ignore[arg-type]
