@@ -21,7 +21,6 @@ from consensus.core_problem import compute_core_gas
 from genesis.block import make_genesis_block
 from genesis.chain_spec import ChainSpec
 from genesis.presets import load_chain_spec, make_sealing
-from node.batch_book import FileBatchBook
 from node.chain_layout import BlockData
 from node.chain_opening import create_chain, has_chain, open_chain
 from node.chain_store import ChainStore
@@ -42,9 +41,9 @@ from node.leveldb_store import LevelDbStore
 from node.log_format import get_logger
 from node.log_lines import say_genesis
 from node.node_key import load_node_key
+from node.note_folder import open_batch_notes, open_solution_notes
 from node.offence_book import FileOffenceBook
 from node.run_config import RunConfig, SharedOptions
-from node.solution_folder import FileSolutionNotes
 from node.vote_book import FileVoteBook
 from node.vote_keys import HeldKeys, derive_dev_seed, find_account_key, load_vote_seeds
 from runtime.executive import Runtime
@@ -214,7 +213,7 @@ def make_solution_desk(
     if config.author is None:
         return SolutionDesk(importer, pool, book)
     signer = find_account_key(config.keystore_path or folders.keystore, config.author, config.account)
-    notes = FileSolutionNotes(folders.solutions, importer.chain.genesis_hash)
+    notes = open_solution_notes(folders.solutions, importer.chain.genesis_hash)
     return SolutionDesk(importer, pool, book, signer=signer, notes=notes)
 
 
@@ -230,5 +229,5 @@ def make_batch_desk(importer: Importer, pool: Mempool, config: RunConfig, folder
     signer = find_account_key(keystore, config.author, config.account)
     if config.misbehave is not None:
         _log.warning("😈 This node misbehaves on purpose (--misbehave %s): it will lose its bond", config.misbehave)
-    book = FileBatchBook(folders.batches, importer.chain.genesis_hash)
+    book = open_batch_notes(folders.batches, importer.chain.genesis_hash)
     return BatchDesk(importer, pool, signer=signer, book=book, conduct=config.misbehave or "honest")

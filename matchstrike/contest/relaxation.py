@@ -21,8 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from matchstrike.contest.instances import Instance
-from matchstrike.contest.trace import Mark, Method, Trace
-from vm.problem import compute_energies
+from matchstrike.contest.trace import Method, Trace, trace_draws
 from vm.refinement import make_neighbours
 
 SWEEPS_MAX = 200
@@ -48,19 +47,12 @@ def run_rounding(instance: Instance, evaluations_max: int, chance: np.random.Gen
         raise ValueError("rounding needs a problem without fields")
     started = process_time()
     vectors = solve_relaxation(instance, chance)
-    marks: list[Mark] = []
-    spent = 0
-    while spent < evaluations_max and not (marks and marks[-1].energy <= instance.target):
-        count = min(ROUNDINGS, evaluations_max - spent)
+
+    def draw(count: int) -> NDArray[np.uint8]:
         planes = chance.standard_normal((vectors.shape[1], count))
-        energies = compute_energies(instance.problem, (vectors @ planes < 0).T.astype(np.uint8))
-        seconds = process_time() - started
-        for place, energy in enumerate(energies):
-            if not marks or energy < marks[-1].energy:
-                number = spent + place + 1
-                marks.append(Mark(energy=int(energy), evaluations=number, recomputed=number, seconds=seconds))
-        spent += count
-    return Trace(marks=tuple(marks), evaluations=spent, recomputed=spent, seconds=process_time() - started)
+        return (vectors @ planes < 0).T.astype(np.uint8)
+
+    return trace_draws(instance, evaluations_max, draw, chunk=ROUNDINGS, started=started)
 
 
 def solve_relaxation(instance: Instance, chance: np.random.Generator) -> Floats:

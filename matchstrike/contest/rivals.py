@@ -17,8 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from matchstrike.contest.instances import Instance
-from matchstrike.contest.trace import Mark, Method, Trace
-from vm.problem import compute_energies
+from matchstrike.contest.trace import Mark, Method, Trace, trace_draws
 from vm.refinement import Neighbours, compute_difference, make_neighbours
 
 MARKS_MAX = 1 << 14
@@ -64,19 +63,11 @@ def make_tabu(*, tenure: float, moves: int) -> Method:
 
 def run_uniform(instance: Instance, evaluations_max: int, chance: np.random.Generator) -> Trace:
     """Return the trace of uniform samples."""
-    started = process_time()
-    marks: list[Mark] = []
-    spent = 0
-    while spent < evaluations_max and not (marks and marks[-1].energy <= instance.target):
-        count = min(UNIFORM_CHUNK, evaluations_max - spent)
-        energies = compute_energies(instance.problem, chance.integers(0, 2, (count, instance.n), dtype=np.uint8))
-        seconds = process_time() - started
-        for place, energy in enumerate(energies):
-            if not marks or energy < marks[-1].energy:
-                number = spent + place + 1
-                marks.append(Mark(energy=int(energy), evaluations=number, recomputed=number, seconds=seconds))
-        spent += count
-    return Trace(marks=tuple(marks), evaluations=spent, recomputed=spent, seconds=process_time() - started)
+
+    def draw(count: int) -> NDArray[np.uint8]:
+        return chance.integers(0, 2, (count, instance.n), dtype=np.uint8)
+
+    return trace_draws(instance, evaluations_max, draw, chunk=UNIFORM_CHUNK, started=process_time())
 
 
 def _run_greedy(instance: Instance, evaluations_max: int, chance: np.random.Generator, *, steepest: bool) -> Trace:

@@ -10,12 +10,15 @@ Terms:
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import process_time
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from matchstrike.contest.instances import Instance
+from vm.problem import compute_energies
 
 Kind = Literal["classical", "strikes", "chance"]  # chance: uniform samples, random angles
 
@@ -59,6 +62,34 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     run: Callable[[Instance, int, np.random.Generator], Trace]
     setting: str = ""
     is_counted: bool = True
+
+
+def trace_draws(
+    instance: Instance,
+    evaluations_max: int,
+    draw: Callable[[int], NDArray[np.uint8]],
+    *,
+    chunk: int,
+    started: float,
+) -> Trace:
+    """Return the trace of configurations drawn in chunks, one evaluation each.
+
+    Args:
+        draw: From how many to uint8[drawn, variable].
+        started: The process time from which its seconds count.
+    """
+    marks: list[Mark] = []
+    spent = 0
+    while spent < evaluations_max and not (marks and marks[-1].energy <= instance.target):
+        count = min(chunk, evaluations_max - spent)
+        energies = compute_energies(instance.problem, draw(count))
+        seconds = process_time() - started
+        for place, energy in enumerate(energies):
+            if not marks or energy < marks[-1].energy:
+                number = spent + place + 1
+                marks.append(Mark(energy=int(energy), evaluations=number, recomputed=number, seconds=seconds))
+        spent += count
+    return Trace(marks=tuple(marks), evaluations=spent, recomputed=spent, seconds=process_time() - started)
 
 
 def get_hit(trace: Trace, target: int) -> Mark | None:

@@ -28,12 +28,13 @@ from node.batch_lines import say_challenged, say_committed, say_paid, say_slashe
 from node.core.author import Template
 from node.core.batch_calls import WITNESS, Site, choose_count, make_answer, make_commit, make_note, sign_call
 from node.core.batch_conduct import make_fake_shots
-from node.core.batch_notes import BatchBook, BatchNote, BatchSigner, Conduct, ForgetfulBook
+from node.core.batch_notes import BatchNote, BatchSigner, Conduct
 from node.core.batch_runs import BatchRuns, Run
 from node.core.effects import Effect, Log, RunLeaves
 from node.core.events import LeavesRun, StrikesRun
 from node.core.importer import Importer
 from node.core.mempool import Mempool
+from node.core.notes import ForgetfulNotes, Notes
 from node.core.pool_gate import get_nonce
 from runtime.batch_checks import make_batch_pool
 from runtime.batch_errors import ProblemGone
@@ -74,7 +75,7 @@ class BatchDesk:
         pool: Mempool,
         *,
         signer: BatchSigner | None = None,
-        book: BatchBook | None = None,
+        book: Notes[BatchNote] | None = None,
         conduct: Conduct = "honest",
     ) -> None:
         """Begin with the notes of the last run.
@@ -85,7 +86,7 @@ class BatchDesk:
         self._importer = importer
         self._pool = pool
         self._signer = signer
-        self._book: BatchBook = book if book is not None else ForgetfulBook()
+        self._book: Notes[BatchNote] = book if book is not None else ForgetfulNotes()
         self._conduct: Conduct = conduct
         self._runs = BatchRuns()
         self._notes = {note.root: note for note in self._book.load_all()} if signer is not None else {}

@@ -36,6 +36,11 @@ class BatchNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     made_at: int
 
     @property
+    def name(self) -> bytes:
+        """What it is kept by."""
+        return self.root
+
+    @property
     def count(self) -> int:
         """How many strikes it has."""
         return len(self.leaves) // LEAF_BYTES
@@ -43,19 +48,6 @@ class BatchNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def list_leaves(self) -> list[bytes]:
         """Return the leaves, strike 0 first."""
         return [self.leaves[at : at + LEAF_BYTES] for at in range(0, len(self.leaves), LEAF_BYTES)]
-
-
-class BatchBook(Protocol):
-    """Where notes are kept across restarts."""
-
-    def load_all(self) -> list[BatchNote]:
-        """Return every note that is whole."""
-
-    def save(self, note: BatchNote) -> bool:
-        """Keep a note; when this returns True it is on the medium."""
-
-    def remove(self, root: bytes) -> None:
-        """Forget a note."""
 
 
 class BatchSigner(Protocol):
@@ -67,18 +59,3 @@ class BatchSigner(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """Return a signature of the message."""
-
-
-class ForgetfulBook:
-    """A book that keeps nothing: what is asked for after a restart is run again."""
-
-    def load_all(self) -> list[BatchNote]:
-        """Return nothing."""
-        return []
-
-    def save(self, note: BatchNote) -> bool:
-        """Keep nothing, and say that all is well."""
-        return True
-
-    def remove(self, root: bytes) -> None:
-        """Forget nothing."""

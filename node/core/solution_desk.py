@@ -23,10 +23,11 @@ from node.core.batch_notes import BatchSigner
 from node.core.effects import Log
 from node.core.importer import Importer
 from node.core.mempool import Mempool
+from node.core.notes import ForgetfulNotes, Notes
 from node.core.pool_gate import get_nonce
 from node.core.problem_choice import SolutionBook
 from node.core.solution_decision import OPEN, Side, View, decide
-from node.core.solution_notes import ForgetfulNotes, SolutionNote, SolutionNotes, make_salt
+from node.core.solution_notes import SolutionNote, make_salt
 from runtime.executive import AuthorSolution
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.solutions import commit, reveal
@@ -55,7 +56,7 @@ class SolutionDesk:
         solutions: SolutionBook,
         *,
         signer: BatchSigner | None = None,
-        notes: SolutionNotes | None = None,
+        notes: Notes[SolutionNote] | None = None,
     ) -> None:
         """Begin with the notes of the last run.
 
@@ -67,7 +68,7 @@ class SolutionDesk:
         self._pool = pool
         self._solutions = solutions
         self._signer = signer
-        self._book: SolutionNotes = notes if notes is not None else ForgetfulNotes()
+        self._book: Notes[SolutionNote] = notes if notes is not None else ForgetfulNotes()
         self._notes = {note.commitment: note for note in self._book.load_all()} if signer is not None else {}
         self._seen = {note.commitment: note.made_at for note in self._notes.values()}
         self._sent = b""

@@ -1,11 +1,9 @@
-"""What a node must keep of the solutions that it committed to, and where.
+"""What a node must keep of the solutions that it committed to.
 
 The salt is a hash of a signature by the author's key, which only its owner can make and always makes the same.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import msgspec
 
@@ -30,33 +28,10 @@ class SolutionNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bits: bytes
     made_at: int
 
-
-class SolutionNotes(Protocol):
-    """Where notes are kept across restarts."""
-
-    def load_all(self) -> list[SolutionNote]:
-        """Return every note that is whole."""
-
-    def save(self, note: SolutionNote) -> bool:
-        """Keep a note; when this returns True it is on the medium."""
-
-    def remove(self, commitment: bytes) -> None:
-        """Forget a note."""
-
-
-class ForgetfulNotes:
-    """Notes that last as long as the process."""
-
-    def load_all(self) -> list[SolutionNote]:
-        """Return nothing."""
-        return []
-
-    def save(self, note: SolutionNote) -> bool:
-        """Keep nothing, and say that all is well."""
-        return True
-
-    def remove(self, commitment: bytes) -> None:
-        """Forget nothing."""
+    @property
+    def name(self) -> bytes:
+        """What it is kept by."""
+        return self.commitment
 
 
 def make_salt(signer: BatchSigner, genesis_hash: bytes, problem: int, bits: bytes) -> bytes:

@@ -20,6 +20,8 @@ ALICE = "5FA9nQDVg267DEd8m1ZypXLBnvN7SFxYwV7ndqSYGiN9TTpu"
 HASH = re.compile(r"^0x[0-9a-f]{64}$")
 UNREACHABLE_CUT = ("--target", "30", "--deadline", "5000", "--effort", "0")
 
+pytestmark = pytest.mark.usefixtures("at_node")
+
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[DevNode]:
@@ -31,13 +33,6 @@ def node() -> Iterator[DevNode]:
         assert done.code == 0, done.err
         assert done.out.endswith("problem 0\n")
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(node: DevNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path))
-    monkeypatch.setenv("MATCHSTRIKE_URL", node.ws_url)
-    monkeypatch.chdir(tmp_path)
 
 
 def test_a_transfer_in_json_is_data_only_with_big_integers_as_strings() -> None:

@@ -29,10 +29,7 @@ def node() -> Iterator[DevNode]:
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(node: DevNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path))
-    monkeypatch.setenv("MATCHSTRIKE_URL", node.ws_url)
-    monkeypatch.chdir(tmp_path)
+def _heavy_file(at_node: None, tmp_path: Path) -> None:
     (tmp_path / "heavy.json").write_text(json.dumps(HEAVY))
 
 

@@ -24,19 +24,14 @@ NEW = "0x" + "07" * 32
 ENDOWED = 10**18
 DEPOSIT, EXISTENTIAL = 343 * 10**9, 10**9
 
+pytestmark = pytest.mark.usefixtures("at_node")
+
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[DevNode]:
     """Return a node that makes a block every 200 ms."""
     with run_dev_node("--sealing", "200") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(node: DevNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path))
-    monkeypatch.setenv("MATCHSTRIKE_URL", node.ws_url)
-    monkeypatch.chdir(tmp_path)
 
 
 def get_balance(who: str) -> dict[str, Json]:

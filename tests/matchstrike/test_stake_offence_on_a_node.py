@@ -31,6 +31,8 @@ BOB_VOTE, EVE_VOTE = derive_seed("//Bob//vote"), derive_seed("//Eve//vote")
 NUDGE = ("wallet", "transfer", "ferdie", "0", "--from", "ferdie", "--wait", "included")
 WINDOW = 12
 
+pytestmark = pytest.mark.usefixtures("at_node")
+
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNode]:
@@ -57,13 +59,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNode]:
     program = [sys.executable, "-m", "node.main", *options, "--no-prometheus", "--rpc-port", str(port)]
     with run_program(program, port) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(node: DevNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path))
-    monkeypatch.setenv("MATCHSTRIKE_URL", node.ws_url)
-    monkeypatch.chdir(tmp_path)
 
 
 def make_votes(node: DevNode, seed: bytes, *, genesis: bytes | None = None) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -36,6 +35,8 @@ DAVE, EVE = (encode_address(public_of(derive_seed(name))) for name in ("//Dave",
 # not worth a word to the chain, but each is an extrinsic, for which the node makes blocks
 NUDGE = ("wallet", "transfer", "ferdie", "0", "--from", "ferdie", "--wait", "included")
 
+pytestmark = pytest.mark.usefixtures("at_node")
+
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNode]:
@@ -53,13 +54,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNode]:
     options = ["--chain", str(path), "--tmp", "--alice", "--sealing", "instant", "--no-prometheus"]
     with run_program([sys.executable, "-m", "node.main", *options, "--rpc-port", str(port)], port) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(node: DevNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MATCHSTRIKE_HOME", str(tmp_path))
-    monkeypatch.setenv("MATCHSTRIKE_URL", node.ws_url)
-    monkeypatch.chdir(tmp_path)
 
 
 def stake(*arguments: str) -> Done:

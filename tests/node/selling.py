@@ -8,9 +8,10 @@ from chain.params import UNIT_PLANCK
 from chain.store import MemoryStore
 from consensus.ticket import search_tickets
 from node.core.batch_desk import BatchDesk
-from node.core.batch_notes import BatchBook, Conduct
+from node.core.batch_notes import BatchNote, Conduct
 from node.core.effects import Effect, Log, RunLeaves
 from node.core.events import LeavesRun, StrikesRun, Tick, TicketFound
+from node.core.notes import Notes
 from node.leaf_strikes import run_leaves
 from node.vote_keys import AccountKey
 from runtime.batch_records import Batch, Solver
@@ -30,7 +31,7 @@ STRIKES = 16
 class Seller:
     """A node that sells strikes; it can be killed and started again with the same disk."""
 
-    def __init__(self, book: BatchBook | None = None, *, conduct: Conduct = "honest") -> None:
+    def __init__(self, book: Notes[BatchNote] | None = None, *, conduct: Conduct = "honest") -> None:
         self.store = MemoryStore()
         self.book = book
         self.conduct: Conduct = conduct

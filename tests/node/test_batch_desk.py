@@ -9,12 +9,12 @@ import pytest
 from chain.block import Block
 from chain.ss58 import encode_address
 from node.batch_answers import get_solver, list_batches, list_solvers
-from node.batch_book import FileBatchBook
 from node.core.batch_notes import BatchNote
 from node.core.effects import Log
 from node.core.events import LeavesRun
 from node.core.pool_gate import get_nonce
 from node.leaf_strikes import run_leaves
+from node.note_folder import open_batch_notes
 from runtime.batch_records import BatchStatus
 from runtime.pool import OPERATIONAL_PRIORITY
 from runtime.problem_state import RECORDS
@@ -32,7 +32,7 @@ def has_line(seller: Seller, text: str) -> bool:
 
 
 def test_a_mining_node_commits_answers_and_is_paid_by_itself(tmp_path: Path) -> None:
-    book = FileBatchBook(tmp_path, GENESIS)
+    book = open_batch_notes(tmp_path, GENESIS)
     seller = Seller(book)
     seller.open_market()
     seller.mine()
@@ -92,7 +92,7 @@ def test_a_node_killed_at_any_step_is_never_slashed_and_loses_no_stake(
     tmp_path: Path, killed_after: int, loses: str
 ) -> None:
     """Between template, commit, challenge, re-run, answer and payment; with its notes, and without them."""
-    seller = Seller(FileBatchBook(tmp_path, GENESIS))
+    seller = Seller(open_batch_notes(tmp_path, GENESIS))
     seller.open_market()
     for step in range(30):
         batch = seller.find_batch()
@@ -114,7 +114,7 @@ def test_a_node_killed_at_any_step_is_never_slashed_and_loses_no_stake(
 
 
 def test_a_damaged_note_is_run_again_and_answered_rightly(tmp_path: Path) -> None:
-    book = FileBatchBook(tmp_path, GENESIS)
+    book = open_batch_notes(tmp_path, GENESIS)
     seller = Seller(book)
     seller.open_market()
     seller.mine()
@@ -228,7 +228,7 @@ def test_the_rpc_answers_say_what_is_asked_and_who_was_slashed() -> None:
 
 
 def test_a_book_keeps_each_note_until_it_is_told_to_forget_it(tmp_path: Path) -> None:
-    book, other = FileBatchBook(tmp_path, GENESIS), FileBatchBook(tmp_path, bytes(32))
+    book, other = open_batch_notes(tmp_path, GENESIS), open_batch_notes(tmp_path, bytes(32))
     notes = [
         BatchNote(root=bytes((i,)) * 32, key=bytes(32), problem=i, witness=b"w", gas=7, leaves=b"x" * 64, made_at=i)
         for i in range(3)
@@ -244,7 +244,7 @@ def test_a_book_keeps_each_note_until_it_is_told_to_forget_it(tmp_path: Path) ->
 def test_a_disk_that_refuses_sells_nothing(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    seller = Seller(FileBatchBook(blocked, GENESIS))
+    seller = Seller(open_batch_notes(blocked, GENESIS))
     seller.open_market()
     for _ in range(3):
         seller.mine()

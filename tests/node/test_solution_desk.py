@@ -11,7 +11,7 @@ from chain.store import MemoryStore
 from node.core.events import BestShotFound
 from node.core.solution_desk import SolutionDesk
 from node.core.solution_notes import SolutionNote, make_salt
-from node.solution_folder import FileSolutionNotes
+from node.note_folder import open_solution_notes
 from node.vote_keys import AccountKey
 from runtime.pallets.problems import post
 from runtime.pallets.system import ACCOUNT
@@ -51,7 +51,7 @@ class Solver:
         self.world = World(params=self.params, store=self.store)
         self.world.now_ms = max(self.world.now_ms, self.now_ms)
         machine = self.world.machine
-        notes = FileSolutionNotes(self.folder, self.world.genesis.hash)
+        notes = open_solution_notes(self.folder, self.world.genesis.hash)
         book = machine.desk.author.solutions
         signer = AccountKey(ALICE.seed)
         machine.solutions = SolutionDesk(self.world.importer, machine.pool, book, signer=signer, notes=notes)
@@ -155,7 +155,7 @@ def test_a_full_list_of_commits_does_not_silence_the_miner(tmp_path: Path) -> No
 
 
 def test_a_damaged_note_is_never_taken_for_one(tmp_path: Path) -> None:
-    notes = FileSolutionNotes(tmp_path, b"\x01" * 32)
+    notes = open_solution_notes(tmp_path, b"\x01" * 32)
     note = SolutionNote(commitment=b"\x02" * 32, problem=1, salt=b"\x03" * 32, energy=-5, bits=b"\x01", made_at=9)
     assert notes.save(note)
     assert notes.load_all() == [note]
@@ -168,7 +168,7 @@ def test_a_damaged_note_is_never_taken_for_one(tmp_path: Path) -> None:
     path.rename(path.with_name(path.name.replace("02", "05")))
     assert notes.load_all() == []
     (tmp_path / "file").write_text("")
-    assert not FileSolutionNotes(tmp_path / "file", b"\x01" * 32).save(note)
+    assert not open_solution_notes(tmp_path / "file", b"\x01" * 32).save(note)
 
 
 def test_the_salt_is_the_same_whenever_it_is_asked_for() -> None:
