@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chain.ed25519 import public_of
-from chain.params import UNIT_PLANCK, FinalityParams, Params, StakingParams, WorkParams
+from chain.params import UNIT_PLANCK, BatchParams, BlockParams, FinalityParams, Params, StakingParams, WorkParams
 from chain.secret_uri import derive_seed
 from genesis.chain_spec import (
     BalancesPatch,
@@ -35,11 +35,15 @@ ENDOWMENT_PLANCK = 1_000_000 * UNIT_PLANCK
 BOND_PLANCK = 10_000 * UNIT_PLANCK
 # A tenth of a block target on one core, so that cubic graphs of 100 spins may be struck; block 1 takes about 3 s.
 DEVELOPMENT_WORK = WorkParams(ticket_gas_max=6_000_000_000, target_initial_divisor=8)
+# Answers that fill their share cost 2 % of the strikes of two cores, and one answer as much of those of one core.
+DEVELOPMENT_BLOCK = BlockParams(audit_share_ppb=75_000_000)
+DEVELOPMENT_BATCH = BatchParams(audit_gas_max=500_000_000)
 
 
 def make_development() -> ChainSpec:
     """Return the chain of `--dev`: one node, small core problem, a block every 3 s."""
-    return _make_spec("Development", "dev", "Development", Params(work=DEVELOPMENT_WORK))
+    params = Params(work=DEVELOPMENT_WORK, block=DEVELOPMENT_BLOCK, batch=DEVELOPMENT_BATCH)
+    return _make_spec("Development", "dev", "Development", params)
 
 
 def make_local() -> ChainSpec:
@@ -49,7 +53,12 @@ def make_local() -> ChainSpec:
     next checkpoint comes 15 s later. Should they all leak away or be slashed, depth decides again; some minutes of
     blocks, not the two of a lone node.
     """
-    params = Params(work=DEVELOPMENT_WORK, finality=FinalityParams(vote_depth=1, unattended_depth=100))
+    params = Params(
+        work=DEVELOPMENT_WORK,
+        block=DEVELOPMENT_BLOCK,
+        batch=DEVELOPMENT_BATCH,
+        finality=FinalityParams(vote_depth=1, unattended_depth=100),
+    )
     return _make_spec("Local Testnet", "local", "Local", params, validators=LOCAL_VALIDATORS)
 
 
