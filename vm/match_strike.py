@@ -69,6 +69,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         best_energy: Of all configurations so far.
         mean_energy: Of the last strike's shots, before refinement.
         point: The last strike's angles relative to the published ones.
+        gammas, betas: The last strike's angles, in units of 2^-32 turn, one of each per layer.
     """
 
     strikes: int
@@ -78,6 +79,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     best_energy: int
     mean_energy: float
     point: tuple[float, ...]
+    gammas: tuple[int, ...]
+    betas: tuple[int, ...]
 
 
 class MatchStrikeResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +158,7 @@ def match_strike(
             drawn = lift_shots(aim, engine.sample(angled, shots=count, seed=chance.bytes(32)))
             energies = run.measure(drawn, gas, refinement, budget.evaluations)
             controller = controller.learn(aim, drawn, energies)
-            records.append(run.report(float(np.mean(energies)), aim.point))
+            records.append(run.report(float(np.mean(energies)), aim))
             if on_progress is not None:
                 on_progress(records[-1])
             ending = "target" if run.is_at_target() else None
@@ -193,7 +196,7 @@ class _Run:
     def is_at_target(self) -> bool:
         return self.target is not None and bool(self.improvements) and self.improvements[-1].energy <= self.target
 
-    def report(self, mean_energy: float, point: tuple[float, ...]) -> Progress:
+    def report(self, mean_energy: float, aim: Aim) -> Progress:
         return Progress(
             strikes=self.strikes,
             evaluations=self.evaluations,
@@ -201,7 +204,9 @@ class _Run:
             seconds=self.clock() - self.started,
             best_energy=self.improvements[-1].energy,
             mean_energy=mean_energy,
-            point=point,
+            point=aim.point,
+            gammas=aim.gammas,
+            betas=aim.betas,
         )
 
     def conclude(self, ending: Ending, records: tuple[Progress, ...], controller: Controller) -> MatchStrikeResult:

@@ -1,10 +1,12 @@
-"""`--engine` of the commands that run strikes again, and what the slow engine cannot hold."""
+"""`--engine`: of the commands that run strikes again, and what the slow engine cannot hold; of a solver's search."""
 
 from __future__ import annotations
 
 import click
 
 from matchstrike.commands.failure import FAILED, CommandFailed
+from vm.engines.catalogue import ENGINE_NAMES
+from vm.engines.matrix_product import BOND_LIMIT
 from vm.problem import IsingProblem
 
 REFERENCE_QUBITS_MAX = 20
@@ -15,6 +17,16 @@ engine_option = click.option(
     default="frontier",
     show_default=True,
     help="The consensus engine, or the slow whole-state one it is compared with.",
+)
+solver_engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINE_NAMES),
+    help="What runs the strikes [frontier]: exact and fast; the slow whole state; matrix product states.",
+)
+bond_option = click.option(
+    "--bond-max",
+    type=click.IntRange(1, BOND_LIMIT),
+    help="Bond dimension of mps and quimb [64]: more is truer and slower.",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,27 +12,18 @@ import msgspec
 
 from matchstrike.commands.failure import FAILED, USAGE, CommandFailed
 from matchstrike.commands.keyring import unlock_account
-from matchstrike.commands.posting import load_problem
-from matchstrike.commands.session import SECONDS, emit, run
+from matchstrike.commands.session import emit, run
+from matchstrike.commands.solve_attempt import begin_trace, make_attempt
 from matchstrike.commands.solve_desk import ProblemState, SolveDesk
+from matchstrike.commands.solve_file import format_bits, solve_file
+from matchstrike.commands.solve_options import Search, read_search, search_options
 from matchstrike.commands.solve_record import SolutionRecord
-from matchstrike.commands.solve_search import METHODS, OnBetter, search
+from matchstrike.commands.solve_search import Found
 from matchstrike.commands.submitting import Submission, add_submission_options, read_submission
-from rpc.api import Json
-from vm.annealing import Annealed
-from vm.problem import unpack_shots
-from vm.problem_file import compute_quantity, get_quantity_name
 from wallet.chain_client import ChainClient, open_chain
 
 POLL_SECONDS = 0.5
 NOBODY = "nobody"
-
-
-class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """How to look for solutions."""
-
-    method: str
-    seconds: float
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -49,25 +40,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @click.command()
 @click.argument("problem", required=False)
 @click.option("--auto", "is_auto", is_flag=True, help="Watch the pool of open problems and solve what can be earned.")
-@click.option("--method", type=click.Choice(sorted(METHODS)), default="anneal", show_default=True, help="How to look.")
-@click.option("--seconds", type=SECONDS, default=10.0, show_default=True, help="How long to search each problem.")
+@search_options
 @click.option("--limit", type=click.IntRange(1), help="With --auto: end after so many reveals.")
 @partial(add_submission_options, needs_signer=False)
-def solve(
-    problem: str | None, is_auto: bool, method: str, seconds: float, limit: int | None, **options: object
-) -> None:
+def solve(problem: str | None, is_auto: bool, limit: int | None, **options: object) -> None:
     """Solve PROBLEM, the number of a posted one, or a FILE without any chain (then --from is not used).
 
     A solution at or below the target is committed to, and revealed when the commit is final. One above it is worth
     committing only if a best-effort share is promised; it is revealed after the deadline. Started again after a
     crash, the command goes on where it was.
+
+    Annealing is the default because it is the fastest way to a good solution. --method match-strike fires strikes
+    instead, on any engine, with a controller that chooses their angles.
     """
     how = read_submission(options)
     if is_auto == (problem is not None):
         raise CommandFailed("name a problem or a file, or give --auto", USAGE)
-    plan = Search(method=method, seconds=seconds)
-    if problem is not None and not problem.isdecimal():
-        run(_solve_file(Path(problem), plan, how.output))
+    is_file = problem is not None and not problem.isdecimal()
+    plan = read_search(options, has_target=not is_file)
+    begin_trace(plan)
+    if problem is not None and is_file:
+        run(solve_file(Path(problem), plan, how.output))
         return
     if not how.who:
         raise CommandFailed("say with --from which account commits and earns", USAGE)
@@ -82,19 +75,6 @@ def solve(
         raise CommandFailed("the solution was not revealed in time; its deposit is lost", FAILED)
 
 
-async def _solve_file(path: Path, plan: Search, output: str) -> None:
-    file = load_problem(path)
-    name = get_quantity_name(file)
-
-    def say(found: Annealed, seconds: float) -> None:
-        _say(f"{name} {compute_quantity(file, found.energy)} after {seconds:.1f} s")
-
-    found = await search(file.problem, plan.method, seconds=plan.seconds, goal=None, on_better=say)
-    quantity, bits = compute_quantity(file, found.energy), _format_bits(found.bits, file.problem.n)
-    data: Mapping[str, Json] = {"quantity": name, "value": quantity, "energy": found.energy, "bits": bits}
-    emit(data, f"{name} {quantity}, energy {found.energy}\n{bits}", output)
-
-
 async def _solve_one(number: int, plan: Search, seed: bytes, how: Submission) -> Outcome:
     async with open_chain(how.url) as chain:
         desk = SolveDesk(chain, seed, how, _say)
@@ -103,9 +83,7 @@ async def _solve_one(number: int, plan: Search, seed: bytes, how: Submission) ->
             state, problem = await desk.load_problem(number)
             _check_open(state)
             _say(f"problem {number}: {problem.n} spins, target energy {state.target_energy}")
-            found = await search(
-                problem, plan.method, seconds=plan.seconds, goal=state.target_energy, on_better=_make_report(number)
-            )
+            found = await make_attempt(problem, plan, goal=state.target_energy, describe=_make_describe(number))
             state = await desk.get_state(number)  # somebody may have been faster
             _check_open(state)
             if not state.compute_prize(found.energy):
@@ -135,7 +113,7 @@ async def _conclude(desk: SolveDesk, record: SolutionRecord) -> Outcome:
     return Outcome(
         problem=record.problem,
         energy=record.energy,
-        bits=_format_bits(record.bits, state.spins),
+        bits=format_bits(record.bits, state.spins),
         revealed=record.stage == "revealed",
         status=state.status,
         leads=leads,
@@ -177,14 +155,14 @@ async def _try(desk: SolveDesk, number: int, plan: Search, tries: dict[int, int]
     state, problem = await desk.load_problem(number)
     attempt = tries[number] = tries.get(number, 0) + 1
     _say(f"problem {number}: {problem.n} spins, target energy {state.target_energy}, try {attempt}")
-    found = await search(
-        problem,
-        plan.method,
-        seconds=plan.seconds,
-        goal=state.target_energy,
-        on_better=_make_report(number),
-        seed=attempt,
-    )
+    try:
+        found = await make_attempt(
+            problem, plan, goal=state.target_energy, describe=_make_describe(number), number=attempt
+        )
+    except CommandFailed as error:  # nothing that the method can do; other problems wait
+        _say(f"problem {number}: {error}")
+        await asyncio.sleep(POLL_SECONDS)
+        return
     state = await desk.get_state(number)
     if state.status == "open" and state.compute_prize(found.energy):
         desk.make_record(number, found)
@@ -197,7 +175,7 @@ def _check_open(state: ProblemState) -> None:
         raise CommandFailed(f"problem {state.id} is {state.status}; it takes no solutions any more", FAILED)
 
 
-def _explain_worthless(state: ProblemState, found: Annealed) -> str:
+def _explain_worthless(state: ProblemState, found: Found) -> str:
     sentence = f"the best energy found is {found.energy}, the target {state.target_energy}"
     if not state.best_effort_ppb:
         return f"{sentence}, and nothing is paid for less; nothing was committed (try more --seconds)"
@@ -205,8 +183,8 @@ def _explain_worthless(state: ProblemState, found: Annealed) -> str:
     return f"{sentence}, and {leader} leads; nothing was committed (try more --seconds)"
 
 
-def _make_report(number: int) -> OnBetter:
-    return lambda found, seconds: _say(f"problem {number}: energy {found.energy} after {seconds:.1f} s")
+def _make_describe(number: int) -> Callable[[int], str]:
+    return lambda energy: f"problem {number}: energy {energy}"
 
 
 def _say_outcome(outcome: Outcome) -> str:
@@ -214,10 +192,6 @@ def _say_outcome(outcome: Outcome) -> str:
         return f"problem {outcome.problem}: not revealed; the problem is {outcome.status}"
     place = "leads" if outcome.leads else "does not lead"
     return f"problem {outcome.problem}: energy {outcome.energy} revealed; it {place}; the problem is {outcome.status}"
-
-
-def _format_bits(bits: bytes, spins: int) -> str:
-    return "".join(map(str, unpack_shots(bits, spins)[0].tolist()))
 
 
 def _say(text: str) -> None:

@@ -15,11 +15,11 @@ from consensus.commitment import SALT_BYTES
 from matchstrike.commands.amounts import format_amount
 from matchstrike.commands.session import not_found
 from matchstrike.commands.solve_record import SolutionFolder, SolutionRecord
+from matchstrike.commands.solve_search import Found
 from matchstrike.commands.spending import Plan
 from matchstrike.commands.submitting import Submission, sign_and_submit
 from node.core.solution_decision import OPEN, Decision, Side, View, decide
 from rpc.api import Json
-from vm.annealing import Annealed
 from vm.problem import IsingProblem, check_problem
 from wallet.chain_client import ChainClient, Receipt, UnexpectedAnswer, read_hex, read_int, read_object
 
@@ -101,7 +101,7 @@ class SolveDesk:
         except msgspec.ValidationError as error:
             raise UnexpectedAnswer(f"the node answered no problem: {error}") from error
 
-    def make_record(self, problem: int, found: Annealed) -> SolutionRecord:
+    def make_record(self, problem: int, found: Found) -> SolutionRecord:
         """Return a new record with a salt of its own, already on the medium."""
         record = SolutionRecord(
             genesis=self.chain.genesis_hash,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.solve_record import SolutionFolder, SolutionRecord
-from matchstrike.commands.solve_search import search
+from matchstrike.commands.solve_search import News, search_by_annealing
 from node.core.solution_decision import Side, View, decide
 from vm.problem import make_problem
 
@@ -112,7 +112,9 @@ def test_a_disk_that_refuses_ends_before_anything_is_committed(tmp_path: Path) -
 
 def test_a_search_ends_at_its_goal_and_tells_each_improvement() -> None:
     ring = make_problem(6, [(i, (i + 1) % 6, 1) for i in range(6)])
-    told: list[int] = []
-    found = asyncio.run(search(ring, "anneal", seconds=60, goal=-6, on_better=lambda best, _: told.append(best.energy)))
-    assert found.energy == told[-1] == -6
-    assert told == sorted(told, reverse=True)
+    told: list[News] = []
+    found = asyncio.run(search_by_annealing(ring, seconds=60, goal=-6, tell=told.append))
+    assert found.energy == told[-1].energy == -6
+    assert found.ended_by == "target"
+    energies = [news.energy for news in told]
+    assert energies == sorted(energies, reverse=True)

@@ -18,6 +18,7 @@ from tests.support.dev_node import DevNode, run_dev_node
 
 HEAVY = {"kind": "ising", "n": 6, "couplings": [[i, i + 1, 5000 + i] for i in range(5)]}  # too heavy to be struck
 FRUSTRATED = {"kind": "ising", "n": 3, "couplings": [[0, 1, 6000], [0, 2, 6000], [1, 2, 6000]]}
+UNHOLDABLE = {"kind": "ising", "n": 30, "couplings": [[i, j, -1] for j in range(30) for i in range(j)]}
 OPTIMUM = -sum(5000 + i for i in range(5))
 
 
@@ -105,6 +106,30 @@ def test_a_killed_solver_goes_on_with_the_same_salt(node: DevNode, tmp_path: Pat
     assert not record.exists(), f"over and final, the record with {salt} is not needed"
     assert watch(number).startswith("paid")
     assert get_reserved("dave") == 0
+
+
+def test_match_strike_refuses_what_cannot_be_struck_and_commits_nothing() -> None:
+    number = post()
+    done = run_command("solve", str(number), "--from", "charlie", "--method", "match-strike")
+    assert (done.code, "too large for a strike's angles" in done.err) == (FAILED, True), done.err
+    assert get_reserved("charlie") == 0
+    run_command("problem", "cancel", str(number), "--from", "bob")
+
+
+@pytest.mark.slow
+def test_strikes_of_a_matrix_product_state_earn_a_bounty_that_no_register_holds(tmp_path: Path) -> None:
+    """30 live qubits: the chain cannot strike it, a solver's own engine can."""
+    (tmp_path / "heavy.json").write_text(json.dumps(UNHOLDABLE))
+    number = post("--depth", "1", "--effort", "0")
+    strikes = ("--method", "match-strike", "--engine", "mps", "--bond-max", "8", "--refine", "one-flip")
+    options = ("--depth", "1", "--shots", "8", "--seconds", "60")
+    done = run_command("solve", str(number), "--from", "charlie", *strikes, *options, "-o", "json")
+    assert done.code == 0, done.err
+    outcome = done.json()
+    assert isinstance(outcome, dict)
+    assert (outcome["energy"], outcome["revealed"], outcome["leads"]) == (-30 * 29 // 2, True, True)
+    assert "evaluations, gamma" in done.err
+    assert watch(number).startswith("paid")
 
 
 @pytest.mark.slow
