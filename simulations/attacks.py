@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from simulations.arena import Attack
 from simulations.attack_audits import GRIND_CHALLENGES
+from simulations.attack_batches import CENSOR_AUDIT, COLLUSION, FAKE_LEAVES, WITHHOLD_AUDIT
+from simulations.attack_belief import POISON_BELIEF
 from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS, SPAM
 from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
 from simulations.attack_network import ECLIPSE, EQUIVOCATION, FREE_RIDING, LONG_RANGE, PARTITION
+from simulations.attack_solutions import SNIPE, STEAL_SOLUTION
 from simulations.attack_theft import PROOF_THEFT
 
 ATTACKS: Mapping[str, Attack] = {
@@ -27,6 +30,13 @@ ATTACKS: Mapping[str, Attack] = {
         FORGE_SEALS,
         SPAM,
         GRIND_CHALLENGES,
+        FAKE_LEAVES,
+        WITHHOLD_AUDIT,
+        CENSOR_AUDIT,
+        COLLUSION,
+        STEAL_SOLUTION,
+        SNIPE,
+        POISON_BELIEF,
         GUESS_SHOTS,
         SKIM_SEEDS,
         PLANTED_STRUCTURE,

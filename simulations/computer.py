@@ -18,6 +18,7 @@ from node.core.machine import Machine
 from simulations.agenda import Action, Agenda
 from simulations.disk import Disk, PowerCut
 from simulations.honest import Actor, ActorMaker, make_honest_node
+from simulations.strikers import Striker
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
         stake_planck: What its account has bonded as a validator from the beginning; 0 for no validator.
         vote_seed: Seed of its vote key; None votes never, which is how a silent validator is made.
         is_honest: Whether the checks of the world hold it to the protocol.
+        striker: Runs pool strikes for batches; None runs none, so that nothing is sold.
     """
 
     name: str
@@ -46,6 +48,7 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     vote_seed: bytes | None = None
     is_honest: bool = True
     maker: ActorMaker = make_honest_node
+    striker: Striker | None = None
 
 
 class Computer:

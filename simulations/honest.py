@@ -13,6 +13,8 @@ from genesis.chain_spec import ChainSpec
 from node.chain_layout import BlockData
 from node.chain_opening import create_chain, has_chain, open_chain
 from node.core.author import Author
+from node.core.batch_desk import BatchDesk
+from node.core.batch_notes import BatchSigner
 from node.core.effects import Effect
 from node.core.events import Event
 from node.core.importer import Importer
@@ -20,6 +22,7 @@ from node.core.machine import Machine
 from node.core.mempool import Mempool, PoolLimits
 from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
+from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
 from runtime.executive import Runtime
 from simulations.disk import Disk
@@ -62,6 +65,15 @@ def make_honest_node(site: Site) -> Machine:
     Raises:
         StoreError: the disk is full, or what it holds is damaged.
     """
+    return make_node(site, None)
+
+
+def make_node(site: Site, signer: BatchSigner | None) -> Machine:
+    """Return the core, which sells strikes and commits to solutions if it has its author's key.
+
+    Raises:
+        StoreError: as above.
+    """
     header, state = make_genesis_block(site.spec)
     if has_chain(site.disk):
         chain = open_chain(site.disk, genesis_hash=header.hash)
@@ -72,7 +84,10 @@ def make_honest_node(site: Site) -> Machine:
     importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)
     importer.restore_side_blocks()
     desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
-    signer = SeedSigner(() if site.vote_seed is None else (site.vote_seed,))
+    voter = SeedSigner(() if site.vote_seed is None else (site.vote_seed,))
     book, offences = DiskVoteBook(site.disk), DiskOffenceBook(site.disk)
-    votes = VoteDesk(importer, signer=signer, book=book, offences=offences)
-    return Machine(importer, Mempool(PoolLimits()), desk, votes=votes, now_ms=site.now_ms)
+    votes = VoteDesk(importer, signer=voter, book=book, offences=offences)
+    pool = Mempool(PoolLimits())
+    batches = BatchDesk(importer, pool, signer=signer)
+    solutions = SolutionDesk(importer, pool, desk.author.solutions, signer=signer)
+    return Machine(importer, pool, desk, votes=votes, batches=batches, solutions=solutions, now_ms=site.now_ms)

@@ -86,9 +86,16 @@ class ModelLottery:
 
     def make_seal(self, job: TicketJob, index: int) -> WorkSeal:
         """Return the seal that says that the lottery gave this ticket."""
-        mark = job.work_key + index.to_bytes(8, "little")
+        return self.seal_shots(job, index, self.make_pool_shots(job, index))
+
+    def make_pool_shots(self, job: TicketJob, index: int) -> bytes:
+        """Return what stands for the shots of a ticket's pool strike."""
         size = compute_shots_bytes(job.pool.problem.n, job.shots) if job.pool is not None else 0
-        pool_shots = shake_128(b"model pool" + mark).digest(size)
+        return shake_128(b"model pool" + job.work_key + index.to_bytes(8, "little")).digest(size)
+
+    def seal_shots(self, job: TicketJob, index: int, pool_shots: bytes) -> WorkSeal:
+        """Return the seal of a ticket with these pool shots."""
+        mark = job.work_key + index.to_bytes(8, "little")
         core_hash = blake2b(b"model core" + mark + pool_shots, digest_size=32, key=self._secret).digest()
         return WorkSeal(index=index, core_hash=core_hash, pool_shots=pool_shots)
 
@@ -98,9 +105,20 @@ class ModelLottery:
         Raises:
             WrongCoreShots: it does not.
         """
+        return self.check_shots(header, context, params, None)
+
+    def check_shots(
+        self, header: Header, context: WorkContext, params: WorkParams, pool_shots: bytes | None
+    ) -> CheckedHeader:
+        """Return the header if this lottery seals it with these pool shots, None: with those that it makes.
+
+        Raises:
+            WrongCoreShots: it does not.
+        """
         job = make_ticket_job(header, context, params)
         seal = read_seal(header)
-        expected = self.make_seal(job, seal.index)
+        shots = self.make_pool_shots(job, seal.index) if pool_shots is None else pool_shots
+        expected = self.seal_shots(job, seal.index, shots)
         if seal != expected:
             raise WrongCoreShots(expected.core_hash, seal.core_hash)
         ticket = compute_ticket(compute_seed(job.work_key, seal.index), seal.core_hash, seal.pool_shots) % job.limit

@@ -25,8 +25,8 @@ from network.port import (
     SendNotice,
     SendRequest,
 )
-from node.core.effects import ContinueSync, Effect, StartMining, StopMining
-from node.core.events import Event, ExtrinsicReceived, SyncStep, Tick, TicketFound
+from node.core.effects import ContinueSync, Effect, RunLeaves, StartMining, StopMining
+from node.core.events import Event, ExtrinsicReceived, LeavesRun, StrikesRun, SyncStep, Tick, TicketFound
 from simulations.agenda import Action, Agenda
 from simulations.chance import Chance
 from simulations.computer import Computer, NodePlan
@@ -39,6 +39,8 @@ from simulations.wires import Link
 
 BEGIN_MS = 1_800_000_000_000
 TICK_MS = 200
+STRIKES_MS = 300
+LEAVES_MS = 100
 COMMANDS = (SendNotice, SendRequest, SendAnswer, Publish, JudgeGossip, Punish, Disconnect)
 
 
@@ -178,6 +180,8 @@ class World:
                     self._search(self.computers[name], effect)
                 case StopMining():
                     self._searches.pop(name, None)
+                case RunLeaves():
+                    self._run_leaves(self.computers[name], effect)
                 case ContinueSync():
                     self.computers[name].receive(SyncStep())
                 case command if isinstance(command, COMMANDS):
@@ -191,6 +195,31 @@ class World:
     def _search(self, computer: Computer, order: StartMining) -> None:
         self._searches[computer.plan.name] = order.generation
         self._draw(computer, order, 0)
+        self._strike(computer, order)
+
+    def _strike(self, computer: Computer, order: StartMining) -> None:
+        """Let a node that sells strikes run those of a job, unless it has another one by then."""
+        striker, pool = computer.plan.striker, order.job.pool
+        if striker is None or pool is None:
+            return
+
+        def end() -> None:
+            if self._searches.get(computer.plan.name) == order.generation:
+                leaves = striker.strike(pool, order.job.work_key, order.job.shots)
+                computer.receive(StrikesRun(generation=order.generation, start=0, leaves=leaves))
+
+        self.agenda.plan(self.agenda.now_ms + STRIKES_MS, computer.make_in_life(end))
+
+    def _run_leaves(self, computer: Computer, order: RunLeaves) -> None:
+        """Let a node run strikes again for its audit."""
+        striker = computer.plan.striker
+        if striker is None:
+            return
+
+        def end() -> None:
+            computer.receive(LeavesRun(batch=order.batch, indices=order.indices, shots=striker.run_again(order)))
+
+        self.agenda.plan(self.agenda.now_ms + LEAVES_MS, computer.make_in_life(end))
 
     def _draw(self, computer: Computer, order: StartMining, start: int) -> None:
         power = computer.plan.power * self.total_power

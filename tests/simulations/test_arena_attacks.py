@@ -117,6 +117,13 @@ SMALL = {
     "guess-shots": {"qubits": "8", "strikes": "10", "seeds": "1"},
     "skim-seeds": {"qubits": "8", "seeds": "1"},
     "planted-structure": {"qubits": "10", "core_qubits": "10", "seeds": "1"},
+    "fake-leaves": {"blocks": "12", "seeds": "1"},
+    "withhold-audit": {"blocks": "32", "seeds": "1"},
+    "censor-audit": {"blocks": "20", "seeds": "1"},
+    "collusion": {"blocks": "12", "seeds": "1"},
+    "steal-solution": {"problems": "1", "seeds": "1"},
+    "snipe": {"problems": "1", "seeds": "1"},
+    "poison-belief": {"blocks": "20", "seeds": "1"},
 }
 
 
