@@ -17,6 +17,34 @@ NEAR = 7  # positions from here on down are mixed in threes of fixed shape, if a
 BLOCK_BITS = 12  # amplitudes that stay in cache while the lower positions are mixed
 
 
+@njit(inline="always", fastmath=False, error_model="numpy")
+def turn_four_(r0, r1, r2, r3, i0, i1, i2, i3, t, u):
+    """Return four amplitudes of two positions, the higher turned by t and then the lower by u."""
+    r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
+    r1, i1, r3, i3 = r1 - t * i3, i1 + t * r3, r3 - t * i1, i3 + t * r1
+    r0, i0, r1, i1 = r0 - u * i1, i0 + u * r1, r1 - u * i0, i1 + u * r0
+    r2, i2, r3, i3 = r2 - u * i3, i2 + u * r3, r3 - u * i2, i3 + u * r2
+    return r0, r1, r2, r3, i0, i1, i2, i3
+
+
+@njit(inline="always", fastmath=False, error_model="numpy")
+def turn_eight_(r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7, t, u, v):
+    """Return eight amplitudes of three positions, the highest turned by t, the next by u and the lowest by v."""
+    r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
+    r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
+    r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
+    r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
+    r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
+    r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
+    r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
+    r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
+    r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
+    r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
+    r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
+    r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+    return r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7
+
+
 @njit(cache=True, fastmath=False, error_model="numpy")
 def mix_run_(re, im, live, positions, ts):
     """Mix several positions in the given order."""
@@ -108,10 +136,7 @@ def mix_four_(re, im, x, stride, width, t, u):
     for j in range(width):
         r0, r1, r2, r3 = a[j], b[j], c[j], d[j]
         i0, i1, i2, i3 = e[j], f[j], g[j], h[j]
-        r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
-        r1, i1, r3, i3 = r1 - t * i3, i1 + t * r3, r3 - t * i1, i3 + t * r1
-        r0, i0, r1, i1 = r0 - u * i1, i0 + u * r1, r1 - u * i0, i1 + u * r0
-        r2, i2, r3, i3 = r2 - u * i3, i2 + u * r3, r3 - u * i2, i3 + u * r2
+        r0, r1, r2, r3, i0, i1, i2, i3 = turn_four_(r0, r1, r2, r3, i0, i1, i2, i3, t, u)
         a[j], b[j], c[j], d[j] = r0, r1, r2, r3
         e[j], f[j], g[j], h[j] = i0, i1, i2, i3
 
@@ -138,18 +163,9 @@ def mix_eight_(re, im, x, stride, width, t, u, v):
     for j in range(width):
         r0, r1, r2, r3, r4, r5, r6, r7 = a[j], b[j], c[j], d[j], e[j], f[j], g[j], h[j]
         i0, i1, i2, i3, i4, i5, i6, i7 = k[j], m[j], n[j], o[j], p[j], q[j], r[j], s[j]
-        r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
-        r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
-        r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
-        r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
-        r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
-        r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
-        r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
-        r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
-        r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
-        r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
-        r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
-        r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+        r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7 = turn_eight_(
+            r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7, t, u, v
+        )
         a[j], b[j], c[j], d[j], e[j], f[j], g[j], h[j] = r0, r1, r2, r3, r4, r5, r6, r7
         k[j], m[j], n[j], o[j], p[j], q[j], r[j], s[j] = i0, i1, i2, i3, i4, i5, i6, i7
 
@@ -178,18 +194,9 @@ def mix_two_fifty_six_(re, im, width, t, u, v):
         r4, r5, r6, r7 = re[j + 128], re[j + 160], re[j + 192], re[j + 224]
         i0, i1, i2, i3 = im[j], im[j + 32], im[j + 64], im[j + 96]
         i4, i5, i6, i7 = im[j + 128], im[j + 160], im[j + 192], im[j + 224]
-        r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
-        r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
-        r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
-        r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
-        r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
-        r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
-        r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
-        r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
-        r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
-        r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
-        r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
-        r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+        r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7 = turn_eight_(
+            r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7, t, u, v
+        )
         re[j], re[j + 32], re[j + 64], re[j + 96] = r0, r1, r2, r3
         re[j + 128], re[j + 160], re[j + 192], re[j + 224] = r4, r5, r6, r7
         im[j], im[j + 32], im[j + 64], im[j + 96] = i0, i1, i2, i3
@@ -204,18 +211,9 @@ def mix_thirty_two_(re, im, width, t, u, v):
         r4, r5, r6, r7 = re[j + 16], re[j + 20], re[j + 24], re[j + 28]
         i0, i1, i2, i3 = im[j], im[j + 4], im[j + 8], im[j + 12]
         i4, i5, i6, i7 = im[j + 16], im[j + 20], im[j + 24], im[j + 28]
-        r0, i0, r4, i4 = r0 - t * i4, i0 + t * r4, r4 - t * i0, i4 + t * r0
-        r1, i1, r5, i5 = r1 - t * i5, i1 + t * r5, r5 - t * i1, i5 + t * r1
-        r2, i2, r6, i6 = r2 - t * i6, i2 + t * r6, r6 - t * i2, i6 + t * r2
-        r3, i3, r7, i7 = r3 - t * i7, i3 + t * r7, r7 - t * i3, i7 + t * r3
-        r0, i0, r2, i2 = r0 - u * i2, i0 + u * r2, r2 - u * i0, i2 + u * r0
-        r1, i1, r3, i3 = r1 - u * i3, i1 + u * r3, r3 - u * i1, i3 + u * r1
-        r4, i4, r6, i6 = r4 - u * i6, i4 + u * r6, r6 - u * i4, i6 + u * r4
-        r5, i5, r7, i7 = r5 - u * i7, i5 + u * r7, r7 - u * i5, i7 + u * r5
-        r0, i0, r1, i1 = r0 - v * i1, i0 + v * r1, r1 - v * i0, i1 + v * r0
-        r2, i2, r3, i3 = r2 - v * i3, i2 + v * r3, r3 - v * i2, i3 + v * r2
-        r4, i4, r5, i5 = r4 - v * i5, i4 + v * r5, r5 - v * i4, i5 + v * r4
-        r6, i6, r7, i7 = r6 - v * i7, i6 + v * r7, r7 - v * i6, i7 + v * r6
+        r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7 = turn_eight_(
+            r0, r1, r2, r3, r4, r5, r6, r7, i0, i1, i2, i3, i4, i5, i6, i7, t, u, v
+        )
         re[j], re[j + 4], re[j + 8], re[j + 12] = r0, r1, r2, r3
         re[j + 16], re[j + 20], re[j + 24], re[j + 28] = r4, r5, r6, r7
         im[j], im[j + 4], im[j + 8], im[j + 12] = i0, i1, i2, i3
@@ -244,10 +242,7 @@ def mix_lowest_(re, im, t, u):
     for j in range(len(re) >> 2):
         r0, r1, r2, r3 = re[4 * j], re[4 * j + 1], re[4 * j + 2], re[4 * j + 3]
         i0, i1, i2, i3 = im[4 * j], im[4 * j + 1], im[4 * j + 2], im[4 * j + 3]
-        r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
-        r1, i1, r3, i3 = r1 - t * i3, i1 + t * r3, r3 - t * i1, i3 + t * r1
-        r0, i0, r1, i1 = r0 - u * i1, i0 + u * r1, r1 - u * i0, i1 + u * r0
-        r2, i2, r3, i3 = r2 - u * i3, i2 + u * r3, r3 - u * i2, i3 + u * r2
+        r0, r1, r2, r3, i0, i1, i2, i3 = turn_four_(r0, r1, r2, r3, i0, i1, i2, i3, t, u)
         re[4 * j], re[4 * j + 1], re[4 * j + 2], re[4 * j + 3] = r0, r1, r2, r3
         im[4 * j], im[4 * j + 1], im[4 * j + 2], im[4 * j + 3] = i0, i1, i2, i3
 
@@ -258,10 +253,7 @@ def mix_sixteen_(re, im, width, t, u):
     for j in range(width):
         r0, r1, r2, r3 = re[j], re[j + 4], re[j + 8], re[j + 12]
         i0, i1, i2, i3 = im[j], im[j + 4], im[j + 8], im[j + 12]
-        r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
-        r1, i1, r3, i3 = r1 - t * i3, i1 + t * r3, r3 - t * i1, i3 + t * r1
-        r0, i0, r1, i1 = r0 - u * i1, i0 + u * r1, r1 - u * i0, i1 + u * r0
-        r2, i2, r3, i3 = r2 - u * i3, i2 + u * r3, r3 - u * i2, i3 + u * r2
+        r0, r1, r2, r3, i0, i1, i2, i3 = turn_four_(r0, r1, r2, r3, i0, i1, i2, i3, t, u)
         re[j], re[j + 4], re[j + 8], re[j + 12] = r0, r1, r2, r3
         im[j], im[j + 4], im[j + 8], im[j + 12] = i0, i1, i2, i3
 
@@ -272,9 +264,6 @@ def mix_sixty_four_(re, im, t, u):
     for j in range(16):
         r0, r1, r2, r3 = re[j], re[j + 16], re[j + 32], re[j + 48]
         i0, i1, i2, i3 = im[j], im[j + 16], im[j + 32], im[j + 48]
-        r0, i0, r2, i2 = r0 - t * i2, i0 + t * r2, r2 - t * i0, i2 + t * r0
-        r1, i1, r3, i3 = r1 - t * i3, i1 + t * r3, r3 - t * i1, i3 + t * r1
-        r0, i0, r1, i1 = r0 - u * i1, i0 + u * r1, r1 - u * i0, i1 + u * r0
-        r2, i2, r3, i3 = r2 - u * i3, i2 + u * r3, r3 - u * i2, i3 + u * r2
+        r0, r1, r2, r3, i0, i1, i2, i3 = turn_four_(r0, r1, r2, r3, i0, i1, i2, i3, t, u)
         re[j], re[j + 16], re[j + 32], re[j + 48] = r0, r1, r2, r3
         im[j], im[j + 16], im[j + 32], im[j + 48] = i0, i1, i2, i3
