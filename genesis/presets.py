@@ -14,7 +14,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chain.ed25519 import public_of
-from chain.params import UNIT_PLANCK, BatchParams, BlockParams, FinalityParams, Params, StakingParams, WorkParams
+from chain.params import (
+    UNIT_PLANCK,
+    BatchParams,
+    BlockParams,
+    FinalityParams,
+    MoneyParams,
+    Params,
+    StakingParams,
+    WorkParams,
+)
 from chain.secret_uri import derive_seed
 from genesis.chain_spec import (
     BalancesPatch,
@@ -38,11 +47,14 @@ DEVELOPMENT_WORK = WorkParams(ticket_gas_max=6_000_000_000, target_initial_divis
 # Answers that fill their share cost 2 % of the strikes of two cores, and one answer as much of those of one core.
 DEVELOPMENT_BLOCK = BlockParams(audit_share_ppb=75_000_000)
 DEVELOPMENT_BATCH = BatchParams(audit_gas_max=500_000_000)
+# The reward halves in four years, of 3 s and of 15 s blocks (docs/economics.md).
+DEVELOPMENT_MONEY = MoneyParams(reward_decay_ppb=16)
+TESTNET_MONEY = MoneyParams(reward_decay_ppb=80)
 
 
 def make_development() -> ChainSpec:
     """Return the chain of `--dev`: one node, small core problem, a block every 3 s."""
-    params = Params(work=DEVELOPMENT_WORK, block=DEVELOPMENT_BLOCK, batch=DEVELOPMENT_BATCH)
+    params = Params(work=DEVELOPMENT_WORK, money=DEVELOPMENT_MONEY, block=DEVELOPMENT_BLOCK, batch=DEVELOPMENT_BATCH)
     return _make_spec("Development", "dev", "Development", params)
 
 
@@ -55,6 +67,7 @@ def make_local() -> ChainSpec:
     """
     params = Params(
         work=DEVELOPMENT_WORK,
+        money=DEVELOPMENT_MONEY,
         block=DEVELOPMENT_BLOCK,
         batch=DEVELOPMENT_BATCH,
         finality=FinalityParams(vote_depth=1, unattended_depth=100),
@@ -85,7 +98,7 @@ def make_testnet() -> ChainSpec:
     staking = StakingParams(
         bond_min_planck=1_000 * UNIT_PLANCK, unbonding_blocks=2 * two_weeks, evidence_blocks=two_weeks
     )
-    params = Params(work=work, finality=finality, staking=staking)
+    params = Params(work=work, money=TESTNET_MONEY, finality=finality, staking=staking)
     return _make_spec("Matchstrike Testnet", "testnet", "Live", params)
 
 

@@ -6,12 +6,14 @@ million blocks before it: the state of block 0 with the balances of that year, a
 Terms:
     opening: the height of the block on which a stretch of blocks begins; a checkpoint.
 
-Invariant: after every block each pallet's invariants hold, so the total issuance is what all accounts have.
+Invariants: after every block the total issuance is what all accounts have; every so many blocks, and so of all before,
+each pallet's invariants hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 
@@ -24,12 +26,14 @@ from chain.era import IMMORTAL
 from chain.extrinsic import SigningContext, encode_extra, make_signed
 from chain.header import Digest, Header, make_sealed
 from chain.params import Params
+from chain.scale import codec_of
+from chain.substrate_types import AccountInfo
 from consensus.asert import Anchor
 from consensus.core_problem import compute_epoch
 from consensus.digest import WorkDigest, WorkSeal, make_digest, make_seal
 from consensus.finality import Checkpoint, FinalityStatus, SignedVote, Vote, compute_vote_message
 from runtime.block_execution import BlockExecution
-from runtime.dispatch import Call
+from runtime.dispatch import Call, InvariantBroken
 from runtime.executive import Runtime
 from runtime.genesis_state import GenesisConfig, build_genesis_state
 from runtime.outcomes import BlockOutcome
@@ -37,16 +41,20 @@ from runtime.pallets.balances import TOTAL_ISSUANCE
 from runtime.pallets.finality import STATUS
 from runtime.pallets.system import ACCOUNT, BLOCK_HASH, NUMBER
 from runtime.pallets.timestamp import NOW
+from runtime.pallets.transaction_payment import NEXT_FEE_MULTIPLIER
 from runtime.pallets.work import ANCHOR, CLOCK, NEXT_TARGET
 from runtime.queries import find_vote_duty
 from runtime.runtime import check_invariants, encode_call
 from runtime.staking_records import Dynasty
 from runtime.staking_state import DYNASTY, SETS
-from runtime.storage import Overlay
+from runtime.storage import Overlay, make_prefix
 from runtime.validity import InvalidTransaction
 
 START_MS = 1_700_000_000_000
 NO_CORE_HASH = bytes(32)
+CHECKED_BLOCKS = 16  # so often every pallet's invariants are checked, which read the whole state
+ACCOUNT_PREFIX = make_prefix("System", "Account")
+ACCOUNT_CODEC = codec_of(AccountInfo)
 
 
 @cache
@@ -67,20 +75,50 @@ def get_vote_key(name: str) -> bytes:
 
 
 class DictState:
-    """A state in a dict."""
+    """A state in a dict, with its keys in order."""
 
-    def __init__(self, values: dict[bytes, bytes]) -> None:
-        self.values = values
+    def __init__(self, values: Mapping[bytes, bytes]) -> None:
+        self._values = dict(values)
+        self._keys = sorted(values)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a storage key, None if there is none."""
-        return self.values.get(key)
+        return self._values.get(key)
 
     def iterate(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, in key order."""
-        lower = prefix if start is None else max(prefix, start)
-        keys = sorted(key for key in self.values if key.startswith(prefix) and key >= lower)
-        return iter([(key, self.values[key]) for key in keys])
+        found = []
+        for key in self._keys[bisect_left(self._keys, prefix if start is None else max(prefix, start)) :]:
+            if not key.startswith(prefix):
+                break
+            found.append((key, self._values[key]))
+        return iter(found)
+
+    def apply_(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Take what a block changed."""
+        for key, value in changes.items():
+            if value is None:
+                if self._values.pop(key, None) is not None:
+                    del self._keys[bisect_left(self._keys, key)]
+            else:
+                if key not in self._values:
+                    insort(self._keys, key)
+                self._values[key] = value
+
+
+class ChangedState:
+    """A state with changes that are not taken yet."""
+
+    def __init__(self, view: DictState, changes: Mapping[bytes, bytes | None]) -> None:
+        self._view, self._changes = view, changes
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under a storage key after the changes."""
+        return self._changes[key] if key in self._changes else self._view.get(key)
+
+    def iterate(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield nothing: changes are looked up by key."""
+        return iter(())
 
 
 class Endowments(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +128,8 @@ class Endowments(msgspec.Struct, frozen=True, kw_only=True):
         validators: What of the balance is bonded.
     """
 
-    balances: dict[str, int]
-    validators: dict[str, int] = {}
+    balances: Mapping[str, int]
+    validators: Mapping[str, int] = {}
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +142,14 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
 class PlainChain:
     """A chain from its opening on."""
 
-    def __init__(self, params: Params, endowments: Endowments, *, opening: int = 0, target: int = 0) -> None:
+    def __init__(
+        self, params: Params, endowments: Endowments, *, opening: int = 0, target: int = 0, multiplier: int = 0
+    ) -> None:
         """Begin on a block of height `opening`, a multiple of the checkpoints' distance; 0 is a true genesis.
 
         Args:
             target: The target at an opening above 0; without one, block 1's.
+            multiplier: The multiplier of fees at an opening above 0; without one, 1.
         """
         assert opening % params.finality.checkpoint_blocks == 0, "a chain opens on a checkpoint"
         self.params = params
@@ -125,6 +166,10 @@ class PlainChain:
         self.now_ms = START_MS
         if opening:
             self._grow_old(opening, next(iter(endowments.balances)), target or self.get_target())
+            if multiplier:
+                state = self.state
+                NEXT_FEE_MULTIPLIER.set(state, multiplier)
+                self.view.apply_(state.changes())
 
     @property
     def state(self) -> Overlay:
@@ -179,13 +224,21 @@ class PlainChain:
         return make_digest(get_account(author), work)
 
     def _keep(self, header: Header, outcome: BlockOutcome) -> None:
-        for key, value in outcome.changes.items():
-            if value is None:
-                self.view.values.pop(key, None)
-            else:
-                self.view.values[key] = value
+        self._check_conservation(outcome.changes)
+        self.view.apply_(outcome.changes)
         self.head = _seal(header)
-        check_invariants(self.state, self.params)
+        if header.number % CHECKED_BLOCKS == 0:
+            check_invariants(self.state, self.params)
+
+    def _check_conservation(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Refuse changes after which the total issuance is not what all accounts hold, if it was so before."""
+        before, after, moved = self.state, Overlay(ChangedState(self.view, changes)), 0
+        for key in changes:
+            if key.startswith(ACCOUNT_PREFIX):
+                moved += _sum_account(after, key) - _sum_account(before, key)
+        grown = TOTAL_ISSUANCE.get(after) - TOTAL_ISSUANCE.get(before)
+        if moved != grown:
+            raise InvariantBroken(f"accounts have {moved} planck more, the issuance grew by {grown}")
 
     def _grow_old(self, opening: int, author: str, target: int) -> None:
         """Stand on a block of this height: final but for the last checkpoint, which the next votes are for."""
@@ -214,7 +267,7 @@ class PlainChain:
         NEXT_TARGET.set(state, target)
         parent_ms = self.now_ms - params.work.block_target_ms
         ANCHOR.set(state, Anchor(height=opening, parent_time_ms=parent_ms, target=target))
-        self.view.values.update({key: value for key, value in state.changes().items() if value is not None})
+        self.view.apply_(state.changes())
         self.head = _seal(header)
 
     # ---- extrinsics
@@ -235,10 +288,24 @@ class PlainChain:
         extra = encode_extra(IMMORTAL, nonce, 0)
         return make_signed(encode_call(call, *arguments), get_seed(name), get_account(name), extra, context)
 
+    def make_source(self, name: str, problem: int) -> Header:
+        """Return the unsealed header of a miner on the head, whose strikes it may sell."""
+        return Header(
+            parent_hash=self.head.hash,
+            number=self.head.number + 1,
+            state_root=bytes(32),
+            extrinsics_root=bytes(32),
+            digest=self._make_digest(name, self.head.number + 1, self.now_ms + 1, problem),
+        )
+
     def make_votes(self, names: Sequence[str]) -> list[SignedVote]:
         """Return the votes that these validators owe the next block."""
         duty = find_vote_duty(self.view, self.head, self.params)
         return [] if duty is None else [sign_vote(name, duty) for name in names]
+
+    def quote(self, raw: bytes) -> int:
+        """Return what an extrinsic would cost in the next block."""
+        return self.runtime.query_fee(self.view, raw).details.total
 
     # ---- reading
 
@@ -267,6 +334,14 @@ def _make_config(endowments: Endowments) -> GenesisConfig:
         balances=tuple((get_account(name), amount) for name, amount in endowments.balances.items()),
         validators=tuple((get_account(name), get_vote_key(name), bond) for name, bond in endowments.validators.items()),
     )
+
+
+def _sum_account(state: Overlay, key: bytes) -> int:
+    raw = state.get(key)
+    if raw is None:
+        return 0
+    data = ACCOUNT_CODEC.decode(raw).data
+    return data.free + data.reserved
 
 
 def _seal(header: Header) -> Header:

@@ -7,6 +7,7 @@ import msgspec
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.session import console, emit, output_option
+from matchstrike.commands.sim_economy import economy
 from matchstrike.commands.sim_settings import read_settings
 from matchstrike.commands.sim_sweep import report as write_report
 from matchstrike.commands.sim_sweep import sweep
@@ -31,6 +32,7 @@ def sim() -> None:
     """Play networks of many nodes with faults and attackers, in one process and from one seed."""
 
 
+sim.add_command(economy)
 sim.add_command(validate)
 sim.add_command(sweep)
 sim.add_command(write_report)
