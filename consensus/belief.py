@@ -5,6 +5,10 @@ strike by a level, a slope for each of the 2p angles, and one curvature that all
 its energy to the sums; then the means of the next law move to the minimum of the fit, by one width at most. Two weak
 priors keep the fit solvable: no slope at the present means, and the curvature of published landscapes.
 
+No history gets it stuck, because two things bound what old strikes can say. Strikes far from the present means weigh
+with the square of their distance, so sums that are wide fade fast. And now and then strikes go back to the published
+angles, so that a fit in the wrong valley sees what the right one is worth.
+
 Terms:
     anchor: the published angle that displacements are measured from, in parts of it.
     score: mean energy of a strike's shots above the offset, in units of `sqrt(sum J^2 + sum h^2)`, the standard
@@ -31,7 +35,10 @@ from vm.problem import IsingProblem
 
 BITS = 12
 ONE = 1 << BITS
-FADE_SHIFT, SURPRISE_SHIFT = 7, 1  # a strike takes a 128th of the old sums away, one that contradicts them a half
+# A strike takes a 128th of the old sums away, a 16th where they are wide, a half where it contradicts them.
+FADE_SHIFT, WIDE_SHIFT, SURPRISE_SHIFT = 7, 4, 1
+SPREAD_SHIFT = 2 * BITS - 4  # sums may spread round the means by 16 squares of a width
+HOME_PERIOD, HOME_PERIOD_AT_END = 64, 16
 WIDTH_MAX, WIDTH_MIN = ONE >> 4, ONE >> 5  # the published width is a sixteenth of the mean
 DISPLACEMENT_MAX = 4 * ONE
 RIDGE_MIN = ONE  # above every rounding of the sums, and next to nothing beside one strike
@@ -104,16 +111,23 @@ def make_first_belief(problem: IsingProblem, depth: int) -> Belief:
 
 def make_law(belief: Belief) -> AngleLaw:
     """Return the law that the next strikes draw their angles from; vm.law.check_law accepts it."""
-    depth = len(belief.means) // 2
     # SPEC LRN-02: The law of a belief MUST have its means, the widths max(1, mean * width >> 12), and the published
-    # dressing.
-    widths = tuple(max(1, mean * belief.width >> BITS) for mean in belief.means)
+    # dressing; at home, the anchors for the means and 2^8 for the width.
+    means, width = (belief.anchors, WIDTH_MAX) if is_at_home(belief) else (belief.means, belief.width)
+    depth, widths = len(means) // 2, tuple(max(1, mean * width >> BITS) for mean in means)
     return AngleLaw(
-        gamma_means=belief.means[:depth],
-        gamma_widths=widths[:depth],
-        beta_means=belief.means[depth:],
-        beta_widths=widths[depth:],
+        gamma_means=means[:depth], gamma_widths=widths[:depth], beta_means=means[depth:], beta_widths=widths[depth:]
     )
+
+
+def is_at_home(belief: Belief) -> bool:
+    """Tell whether the next strikes try the published angles again."""
+    ends = (compute_window(belief, angle) for angle in range(len(belief.means)))
+    is_at_end = any(mean in window for mean, window in zip(belief.means, ends, strict=True))
+    # SPEC LRN-22: A belief MUST be at home where its strikes leave the rest 32 when divided by 64, and where they leave
+    # the rest 8 when divided by 16 while a mean is at an end of its window.
+    period = HOME_PERIOD_AT_END if is_at_end else HOME_PERIOD
+    return belief.strikes % period == period // 2
 
 
 # ---- learning from a strike
@@ -146,9 +160,11 @@ def update_by_many(belief: Belief, strikes: Sequence[tuple[Angles, int]], shots:
 
 def _add_strike(belief: Belief, angles: Angles, score: int, noise: int) -> Belief:
     level = compute_level(belief)
-    # SPEC LRN-07: The fade f MUST be 7, or 1 for a score farther from the level than the larger of 4 * noise and
-    # |level| >> 2.
-    shift = FADE_SHIFT if abs(score - level) <= max(4 * noise, abs(level) >> 2) else SURPRISE_SHIFT
+    # SPEC LRN-07: The fade f MUST be 1 for a score farther from the level than the larger of 4 * noise and
+    # |level| >> 2, else 4 where the sums are wide, else 7.
+    shift = WIDE_SHIFT if _is_wide(belief) else FADE_SHIFT
+    if abs(score - level) > max(4 * noise, abs(level) >> 2):
+        shift = SURPRISE_SHIFT
     features = _compute_features(belief, angles)
     products = (*_list_products(features), *(feature * score for feature in features))
     # SPEC LRN-06: Each sum MUST become sum - (sum + 2^(f-1) >> f) + product, with the products of this strike.
@@ -156,6 +172,27 @@ def _add_strike(belief: Belief, angles: Angles, score: int, noise: int) -> Belie
         old - (old + (1 << shift - 1) >> shift) + new for old, new in zip(belief.moments, products, strict=True)
     )
     return replace(belief, moments=moments, strikes=min(belief.strikes + 1, COUNT_MAX))
+
+
+def _is_wide(belief: Belief) -> bool:
+    """Tell whether strikes far from the present means dominate the sums: old ones, or planted ones."""
+    weight, places = belief.moments[0], compute_places(belief)
+    at = 0
+    for angle, (place, mean, anchor) in enumerate(zip(places, belief.means, belief.anchors, strict=True), start=1):
+        at += len(places) + 3 - angle  # the next row's first sum
+        # SPEC LRN-23: Sums MUST be wide where for any angle (sum of its squares - (2 * place * its sum >> 12) +
+        # (place^2 * weight >> 24)) << 20 is above reach^2 * weight, where weight is the first of the sums and reach
+        # floor(mean * width / anchor).
+        spread = belief.moments[at] - (2 * place * belief.moments[angle] >> BITS) + (place * place * weight >> 2 * BITS)
+        reach = mean * belief.width // anchor
+        if spread << SPREAD_SHIFT > reach * reach * weight:
+            return True
+    return False
+
+
+def compute_places(belief: Belief) -> tuple[int, ...]:
+    """Return how far each mean is from its anchor, in parts of it."""
+    return tuple((mean - anchor << BITS) // anchor for mean, anchor in zip(belief.means, belief.anchors, strict=True))
 
 
 def compute_score(belief: Belief, energy: int, shots: int) -> int:
@@ -250,8 +287,7 @@ def _make_equations(belief: Belief, ridge: int, expected: int) -> list[list[int]
     # SPEC LRN-09: The normal equations MUST have ridge added at each angle, ridge * place >> 12 between each angle and
     # the curvature, ridge * place^2 >> 24 for each angle and ridge >> 2 at the curvature, and (ridge >> 2) * expected
     # >> 12 at its right side, where place is floor(2^12 * (mean - anchor) / anchor).
-    for k, (mean, anchor) in enumerate(zip(belief.means, belief.anchors, strict=True), start=1):
-        place = (mean - anchor << BITS) // anchor
+    for k, place in enumerate(compute_places(belief), start=1):
         rows[k][k] += ridge
         rows[k][last] += ridge * place >> BITS
         rows[last][k] += ridge * place >> BITS

@@ -37,6 +37,9 @@ from vm.problem import make_problem
 WEIGHTED = make_problem(5, [(0, 1, 7), (1, 2, -3), (2, 3, 4), (0, 4, -9)], fields=[2, 0, -5, 0, 1], offset=1000)
 
 
+LAYERS = (("gammas", 0), ("gammas", 1), ("betas", 0), ("betas", 1))
+
+
 def aim_at(belief: Belief, *factors: float) -> Angles:
     """Return the angles that these factors of the anchors are."""
     drawn = tuple(int(anchor * factor) for anchor, factor in zip(belief.anchors, factors, strict=True))
@@ -92,9 +95,10 @@ def test_lrn_05_lrn_06_a_strike_adds_its_products_and_the_old_ones_fade() -> Non
     features = (4096, 1024, -2048, (1024**2 + 2048**2) >> 13)
     products = [features[i] * features[j] for i in range(4) for j in range(i, 4)] + [f * score for f in features]
     assert all(abs(a - b) <= 2 * 4096 for a, b in zip(first.moments, products, strict=True))  # anchors are not even
-    second = learn(first, (aim_at(belief, 1.0, 1.0), -5.0))
+    near = learn(belief, (aim_at(belief, 1.05, 0.96), -5.0))
+    second = learn(near, (aim_at(belief, 1.0, 1.0), -5.0))
     assert second.moments[0] == 4096**2 - 4096**2 // 128 + 4096**2
-    assert second.moments[4] == first.moments[4] - (first.moments[4] + 64 >> 7)
+    assert second.moments[4] == near.moments[4] - (near.moments[4] + 64 >> 7)
     assert second.strikes == 2
     far = learn(belief, (aim_at(belief, 9.0, 0.001), -5.0))
     assert far.moments[1] == 4 * 4096**2, "displacements are cut off"
@@ -108,6 +112,35 @@ def test_lrn_07_a_contradiction_takes_half_of_the_memory() -> None:
     assert calm.moments[0] > 40 * ONE * ONE
     assert shock.moments[0] < 23 * ONE * ONE
     assert compute_level(shock) > compute_level(calm)
+
+
+@pytest.mark.parametrize("angle", [0, 1, 2, 3])
+def test_lrn_07_lrn_23_sums_from_far_away_fade_fast(angle: int) -> None:
+    """Strikes five widths off one angle's mean are far, three widths are not; seen from another mean it turns round."""
+    belief = make_first_belief(make_cubic(), 2)
+    for widths, shift in ((3, 7), (5, 4), (-3, 7), (-5, 4)):
+        factors = [1.0] * 4
+        factors[angle] += widths / 16
+        seen = update_belief(belief, aim_at(belief, *factors), -200, 32)
+        at_home = aim_at(belief, *([1.0] * 4))
+        after = update_belief(replace(seen, means=belief.means, width=WIDTH_MAX), at_home, -200, 32)
+        assert after.moments[0] == ONE * ONE - (ONE * ONE >> shift) + ONE * ONE
+        moved = replace(seen, means=tuple(getattr(aim_at(belief, *factors), name)[i] for name, i in LAYERS))
+        after = update_belief(replace(moved, width=WIDTH_MAX), at_home, -200, 32)
+        assert after.moments[0] == ONE * ONE - (ONE * ONE >> 7) + ONE * ONE, "the means are where the strike was"
+
+
+def test_lrn_02_lrn_22_strikes_go_home_now_and_then() -> None:
+    belief = make_belief(1.2, 0.9)
+    away = replace(belief, width=WIDTH_MIN)
+    home = [n for n in range(200) if make_law(replace(away, strikes=n)) == make_law(make_belief())]
+    assert home == [32, 96, 160]
+    assert make_law(away).gamma_means == away.means[:1]
+    low, high = compute_window(belief, 1)
+    for end in (low, high):
+        stuck = replace(away, means=(belief.means[0], end))
+        home = [n for n in range(64) if make_law(replace(stuck, strikes=n)) == make_law(make_belief())]
+        assert home == [8, 24, 40, 56]
 
 
 def test_lrn_08_lrn_09_lrn_11_lrn_12_means_move_to_the_minimum_of_the_fit() -> None:
