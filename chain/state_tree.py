@@ -147,6 +147,11 @@ class StateTree:
         return self._hashes.root
 
     @property
+    def depth(self) -> int:
+        """Levels of its hash tree; with the same leaves it may differ, for trees that have grown differently."""
+        return self._hashes.depth
+
+    @property
     def count(self) -> int:
         """The number of storage keys."""
         return self._hashes.count

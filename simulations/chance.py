@@ -14,14 +14,14 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._streams: dict[str, Random] = {}
+        self._streams: dict[tuple[str, ...], Random] = {}
 
     def get_stream(self, *purpose: str) -> Random:
         """Return the one stream of a purpose."""
-        name = "/".join(purpose)
-        if name not in self._streams:
-            self._streams[name] = Random(f"matchstrike simulation {self.seed}/{name}")
-        return self._streams[name]
+        stream = self._streams.get(purpose)
+        if stream is None:
+            stream = self._streams[purpose] = Random(f"matchstrike simulation {self.seed}/{'/'.join(purpose)}")
+        return stream
 
     def draw_delay_ms(self, mean_ms: float, *purpose: str) -> int:
         """Return an exponentially distributed time with this mean, 0 for a mean of 0."""

@@ -74,23 +74,35 @@ class History:
 
 def describe(item: object) -> str:
     """Return a short text of a record; the same for the same record in every process."""
+    kind = type(item)
+    if kind is bytes:
+        return _describe_bytes(item)  # type: ignore[arg-type]
+    if kind is StartMining:
+        return _describe_order(item)  # type: ignore[arg-type]
+    if kind is BlockImported:
+        return _describe_import(item)  # type: ignore[arg-type]
+    if isinstance(item, msgspec.Struct):
+        return f"{kind.__name__}({', '.join([describe(getattr(item, name)) for name in item.__struct_fields__])})"
     match item:
-        case bytes():
-            return item.hex() if len(item) <= BYTES_SHOWN else f"{blake2b(item, digest_size=BYTES_SHOWN).hexdigest()}"
         case str() | int() | bool() | float() | None:
             return str(item)
-        case StartMining():
-            return f"StartMining({item.generation}, {describe(item.job.work_key)})"
-        case BlockImported():
-            return f"BlockImported({item.header.number}, {describe(item.hash)}, {item.origin}, {item.is_best})"
         case Exception():
-            return f"{type(item).__name__}: {item}"
-        case msgspec.Struct():
-            values = (describe(getattr(item, field)) for field in item.__struct_fields__)
-            return f"{type(item).__name__}({', '.join(values)})"
+            return f"{kind.__name__}: {item}"
         case Mapping():
             return f"{len(item)} entries"
         case tuple() | list():
-            return f"[{', '.join(describe(part) for part in item)}]"
+            return f"[{', '.join([describe(part) for part in item])}]"
         case _:
-            return type(item).__name__
+            return kind.__name__
+
+
+def _describe_bytes(item: bytes) -> str:
+    return item.hex() if len(item) <= BYTES_SHOWN else blake2b(item, digest_size=BYTES_SHOWN).hexdigest()
+
+
+def _describe_order(item: StartMining) -> str:
+    return f"StartMining({item.generation}, {describe(item.job.work_key)})"
+
+
+def _describe_import(item: BlockImported) -> str:
+    return f"BlockImported({item.header.number}, {describe(item.hash)}, {item.origin}, {item.is_best})"

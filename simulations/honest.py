@@ -24,8 +24,8 @@ from node.core.mining_desk import MiningDesk
 from node.core.sealing import Sealing
 from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
-from runtime.executive import Runtime
 from simulations.disk import Disk
+from simulations.shared_runtime import SharedRuntime, SharedWork, share_steps
 from simulations.voting import DiskOffenceBook, DiskVoteBook, SeedSigner
 
 STATE_WINDOW_BLOCKS = 256
@@ -45,6 +45,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         account: Who earns the rewards; None mines nothing.
         vote_seed: Seed of the vote key; None votes never.
         now_ms: The time as the node's clock has it.
+        shared: What other nodes of the world have computed.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     account: bytes | None
     vote_seed: bytes | None
     now_ms: int
+    shared: SharedWork
 
 
 ActorMaker: TypeAlias = Callable[[Site], Actor]
@@ -68,8 +70,11 @@ def make_honest_node(site: Site) -> Machine:
     return make_node(site, None)
 
 
-def make_node(site: Site, signer: BatchSigner | None) -> Machine:
+def make_node(site: Site, signer: BatchSigner | None, kind: type[Machine] = Machine) -> Machine:
     """Return the core, which sells strikes and commits to solutions if it has its author's key.
+
+    Args:
+        kind: The class of the core.
 
     Raises:
         StoreError: as above.
@@ -79,8 +84,9 @@ def make_node(site: Site, signer: BatchSigner | None) -> Machine:
         chain = open_chain(site.disk, genesis_hash=header.hash)
     else:
         chain = create_chain(site.disk, BlockData(header=header, extrinsics=(), work_total=0), state)
+    share_steps(chain.state, site.shared)
     params = site.spec.params
-    runtime = Runtime(params, header.hash)
+    runtime = SharedRuntime(params, header.hash, site.shared)
     importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)
     importer.restore_side_blocks()
     desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
@@ -90,4 +96,4 @@ def make_node(site: Site, signer: BatchSigner | None) -> Machine:
     pool = Mempool(PoolLimits())
     batches = BatchDesk(importer, pool, signer=signer)
     solutions = SolutionDesk(importer, pool, desk.author.solutions, signer=signer)
-    return Machine(importer, pool, desk, votes=votes, batches=batches, solutions=solutions, now_ms=site.now_ms)
+    return kind(importer, pool, desk, votes=votes, batches=batches, solutions=solutions, now_ms=site.now_ms)

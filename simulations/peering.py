@@ -243,10 +243,12 @@ class Peering:
 
     def _spread(self, name: str, message: tuple[str, Topic, bytes], message_id: bytes) -> None:
         origin, topic, data = message
+        passed = (topic, data)
         for peer in self.wires.list_peers(name):
             if peer != origin:
-                for _ in range(1 + self._chance.is_hit(self.wires.get_link(name, peer).doubled, "doubled", name)):
-                    self._pass_on(name, peer, (topic, data), message_id)
+                self._pass_on(name, peer, passed, message_id)
+                if self._chance.is_hit(self.wires.get_link(name, peer).doubled, "doubled", name):
+                    self._pass_on(name, peer, passed, message_id)
 
     def _pass_on(self, name: str, peer: str, message: tuple[Topic, bytes], message_id: bytes, tries: int = 1) -> None:
         """Send gossip; where it did not get through, the heartbeat offers it a few times more."""

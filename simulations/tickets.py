@@ -53,6 +53,9 @@ class Lottery(Protocol):
     def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
         """Return what a miner finds next for a job, from the ticket `start` on."""
 
+    def draw_delay_ms(self, miner: str, power: float, mean_gas: float) -> float:
+        """Return when a miner finds a ticket, without a job."""
+
 
 class RealLottery:
     """Runs every strike."""
@@ -70,6 +73,10 @@ class RealLottery:
         delay_ms = result.tickets * compute_job_gas(job) / power
         return Draw(delay_ms=delay_ms, seal=result.win, next_index=start + result.tickets)
 
+    def draw_delay_ms(self, miner: str, power: float, mean_gas: float) -> float:
+        """Refuse: only strikes decide."""
+        raise NotImplementedError("the real lottery finds tickets for a job only")
+
 
 class ModelLottery:
     """Draws the time to a winning ticket, and seals with a secret of the world."""
@@ -80,9 +87,13 @@ class ModelLottery:
 
     def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
         """Return when a miner finds a winning ticket."""
-        stream = self._chance.get_stream("lottery", miner)
-        delay_ms = stream.expovariate(power / compute_mean_gas(job))
-        return Draw(delay_ms=delay_ms, seal=self.make_seal(job, stream.getrandbits(63)), next_index=0)
+        delay_ms = self.draw_delay_ms(miner, power, compute_mean_gas(job))
+        index = self._chance.get_stream("lottery", miner).getrandbits(63)
+        return Draw(delay_ms=delay_ms, seal=self.make_seal(job, index), next_index=0)
+
+    def draw_delay_ms(self, miner: str, power: float, mean_gas: float) -> float:
+        """Return when a miner finds a ticket, if so much gas finds one on average."""
+        return self._chance.get_stream("lottery", miner).expovariate(power / mean_gas)
 
     def make_seal(self, job: TicketJob, index: int) -> WorkSeal:
         """Return the seal that says that the lottery gave this ticket."""

@@ -139,12 +139,13 @@ class Wires:
         connection = self.find(source, target)
         if connection is None:
             return
-        link = self.get_link(source, target)
+        link = self.get_link(source, target) if self._links else self._link
         left_ms = max(float(self._agenda.now_ms), self._sent_until_ms.get(source, 0.0)) + size / link.bytes_per_ms
         self._sent_until_ms[source] = left_ms
-        if self.is_split(source, target) or self._chance.is_hit(link.loss, "loss", source, target):
+        is_cut = bool(self._sides) and self.is_split(source, target)
+        if is_cut or (link.loss > 0 and self._chance.is_hit(link.loss, "loss", source, target)):
             return
-        at_ms = left_ms + self.draw_latency_ms(source, target)
+        at_ms = left_ms + link.latency_ms + self._chance.draw_delay_ms(link.jitter_ms, "latency", source, target)
         if in_order:
             at_ms = max(at_ms, connection.last_arrival_ms[target])
             connection.last_arrival_ms[target] = at_ms

@@ -33,7 +33,9 @@ from simulations.computer import Computer, NodePlan
 from simulations.disk import PowerCut
 from simulations.history import History
 from simulations.honest import Site
+from simulations.lazy_machine import LazyMachine
 from simulations.peering import Peering
+from simulations.shared_runtime import SharedWork
 from simulations.tickets import Draw, Lottery, ModelLottery, compute_total_power
 from simulations.wires import Link
 
@@ -71,10 +73,12 @@ class World:
         link: Link | None = None,
         lottery: Callable[[Chance], Lottery] = ModelLottery,
         observers: Sequence[Observer] = (),
+        tick_ms: int = TICK_MS,
     ) -> None:
         """Start all nodes.
 
         Args:
+            tick_ms: Between two ticks of a node.
             link: What the links are like.
             lottery: Makes what decides who finds tickets.
         """
@@ -83,12 +87,15 @@ class World:
         self.chance = Chance(seed)
         self.agenda = Agenda(BEGIN_MS)
         self.history = History()
+        self.shared = SharedWork()
         self.lottery = lottery(self.chance)
         self.peering = Peering(self.agenda, self.chance, link or Link(), self._deliver)
         self.total_power = compute_total_power(spec.params.work)
         self.observers = tuple(observers)
+        self.tick_ms = tick_ms
         self.computers = {plan.name: Computer(plan, self.agenda, self._perform) for plan in plans}
         self._searches: dict[str, int] = {}
+        self._hopes: dict[str, bytes] = {}
         for name, computer in self.computers.items():
             computer.on_death = self._on_death
             self.start(name)
@@ -133,6 +140,7 @@ class World:
             account=computer.plan.account,
             vote_seed=computer.plan.vote_seed,
             now_ms=computer.now_ms,
+            shared=self.shared,
         )
         try:
             actor = computer.plan.maker(site)
@@ -153,6 +161,7 @@ class World:
         self._note(name, computer.failure or "is killed")
         computer.end()
         self._searches.pop(name, None)
+        self._hopes.pop(name, None)
         if is_tail_lost:
             computer.disk.lose_tail()
         self.peering.leave(name)
@@ -162,7 +171,7 @@ class World:
 
     def _tick(self, computer: Computer) -> None:
         computer.receive(Tick())
-        self.agenda.plan(self.agenda.now_ms + TICK_MS, computer.make_in_life(lambda: self._tick(computer)))
+        self.agenda.plan(self.agenda.now_ms + self.tick_ms, computer.make_in_life(lambda: self._tick(computer)))
 
     # Effects
 
@@ -170,6 +179,7 @@ class World:
         self.computers[name].receive(event)
 
     def _perform(self, name: str, event: Event, effects: list[Effect]) -> None:
+        self._hope(self.computers[name])
         if not effects and isinstance(event, Tick):
             return
         self._note(name, event)
@@ -191,6 +201,33 @@ class World:
         if effects and self.computers[name].plan.is_honest:
             for observer in self.observers:
                 observer.on_effects(self, name, effects)
+
+    def _hope(self, computer: Computer) -> None:
+        """Let a lazy node find a ticket on the head that it now wants to mine on."""
+        actor, name = computer.actor, computer.plan.name
+        if not isinstance(actor, LazyMachine) or actor.wanted is None or actor.wanted == self._hopes.get(name):
+            return
+        head, power = actor.wanted, computer.plan.power * self.total_power
+        self._hopes[name] = head
+        if power <= 0:
+            return
+        importer = actor.importer
+        target = importer.runtime.get_work_context(importer.chain.state, importer.head, None).target
+        delay_ms = self.lottery.draw_delay_ms(name, power, 2.0**256 / target)
+
+        def win() -> None:
+            if self._hopes.get(name) == head == actor.wanted:
+                self._take_luck(computer, actor)
+
+        self.agenda.plan(self.agenda.now_ms + max(1, round(delay_ms)), computer.make_in_life(win))
+
+    def _take_luck(self, computer: Computer, actor: LazyMachine) -> None:
+        for effect in actor.make_template_now(computer.now_ms):
+            self.history.note_effect(self.now_ms, computer.plan.name, effect)
+            if isinstance(effect, StartMining):
+                seal = self.lottery.draw(effect.job, computer.plan.name, 1.0, 0).seal
+                assert seal is not None, "lazy nodes need a lottery that always finds"
+                computer.receive(TicketFound(generation=effect.generation, seal=seal))
 
     def _search(self, computer: Computer, order: StartMining) -> None:
         self._searches[computer.plan.name] = order.generation
