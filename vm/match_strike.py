@@ -37,7 +37,7 @@ class Controller(Protocol):
         """Return the next strike."""
 
     def learn(self, aim: Aim, shots: Shots, energies: NDArray[np.int64]) -> Controller:
-        """Return the controller after a strike's shots and their energies, both of the original problem."""
+        """Return the controller after a strike's shots and energies, int64[shot], both of the original problem."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,7 +97,7 @@ def list_support(string: str) -> tuple[int, ...]:
 
 
 def compute_diagonal_values(hamiltonian: PauliSum, shots: Shots) -> NDArray[np.float64]:
-    """Return the value of a diagonal observable for each shot.
+    """Return the value of a diagonal observable for each shot, float64[shot].
 
     Raises:
         InvalidPauli: a string with X or Y.

@@ -107,6 +107,10 @@ def score_strike(problem: IsingProblem, energies: NDArray[np.int64], *, tail: fl
     """Return the mean of the lowest energies in units of the problem, and the variance of that estimate.
 
     The variance of a tail mean is that of its shots plus what the choice of the tail adds.
+
+    Args:
+        energies: int64[shot].
+        tail: Share of the shots that is scored, in (0, 1].
     """
     unit = compute_unit(problem)
     lowest = np.sort(energies.astype(np.float64)) / unit

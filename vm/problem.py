@@ -146,6 +146,9 @@ def compute_energies(problem: IsingProblem, shots: Shots) -> NDArray[np.int64]:
     """Return the exact energies, int64[shot].
 
     The bounds of VM-02 keep every sum below 2^63: at most 2^23 couplings of 2^20 and an offset of 2^50.
+
+    Raises:
+        InvalidProblem: shots of another shape than [shot, n].
     """
     if shots.ndim != 2 or shots.shape[1] != problem.n:
         raise InvalidProblem(f"shots of shape {shots.shape} do not fit {problem.n} spins")

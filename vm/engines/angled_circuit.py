@@ -74,7 +74,11 @@ def set_angles(
 
 
 def set_drawn_angles(circuit: Circuit, law: AngleLaw, seed: bytes) -> AngledCircuit:
-    """Return the circuit with the angles and the dressing that a strike of this law and seed has."""
+    """Return the circuit with the angles and the dressing that a strike of this law and seed (32 bytes) has.
+
+    Raises:
+        InvalidAngles: a law of another depth.
+    """
     if len(law.gamma_means) != circuit.depth:
         raise InvalidAngles(f"a law of depth {len(law.gamma_means)} does not fit a circuit of depth {circuit.depth}")
     angles = compute_angles(law, expand_seed(seed, depth=circuit.depth, n=circuit.problem.n, shots=0))

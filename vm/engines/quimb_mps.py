@@ -83,7 +83,11 @@ class QuimbEngine:
         return Expectation(value=value, error=2 * sqrt(missed) * hamiltonian.weight, kind="estimated")
 
     def make_circuit(self, circuit: Runnable):  # type: ignore[no-untyped-def]
-        """Return quimb's `CircuitMPS` with all gates applied, sites in the measurement order."""
+        """Return quimb's `CircuitMPS` with all gates applied, sites in the measurement order.
+
+        Raises:
+            InvalidRequest: a circuit of rotations.
+        """
         if not isinstance(circuit, AngledCircuit):
             raise InvalidRequest("quimb runs the circuits of problems; reference and mps run any rotations")
         problem, order, angles = circuit.circuit.problem, circuit.circuit.order, circuit.angles
