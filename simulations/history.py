@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
+from network.port import AnswerReceived, GossipReceived, JudgeGossip, NoticeReceived, RequestReceived
 from node.core.effects import BestChanged, BlockImported, Effect, Finalized, StartMining
 
 BYTES_SHOWN = 6
@@ -77,10 +79,9 @@ def describe(item: object) -> str:
     kind = type(item)
     if kind is bytes:
         return _describe_bytes(item)  # type: ignore[arg-type]
-    if kind is StartMining:
-        return _describe_order(item)  # type: ignore[arg-type]
-    if kind is BlockImported:
-        return _describe_import(item)  # type: ignore[arg-type]
+    special = _SPECIAL.get(kind)
+    if special is not None:
+        return special(item)
     if isinstance(item, msgspec.Struct):
         return f"{kind.__name__}({', '.join([describe(getattr(item, name)) for name in item.__struct_fields__])})"
     match item:
@@ -106,3 +107,37 @@ def _describe_order(item: StartMining) -> str:
 
 def _describe_import(item: BlockImported) -> str:
     return f"BlockImported({item.header.number}, {describe(item.hash)}, {item.origin}, {item.is_best})"
+
+
+# What arrives was described when it was sent.
+
+
+def _describe_notice(item: NoticeReceived) -> str:
+    return f"NoticeReceived({item.peer}, {type(item.notice).__name__})"
+
+
+def _describe_request(item: RequestReceived) -> str:
+    return f"RequestReceived({item.peer}, {item.request_id}, {type(item.request).__name__})"
+
+
+def _describe_answer(item: AnswerReceived) -> str:
+    return f"AnswerReceived({item.peer}, {item.request_id}, {type(item.answer).__name__})"
+
+
+def _describe_gossip(item: GossipReceived) -> str:
+    return f"GossipReceived({item.peer}, {item.topic}, {item.message_id.hex()})"
+
+
+def _describe_verdict(item: JudgeGossip) -> str:
+    return f"JudgeGossip({item.message_id.hex()}, {item.verdict})"
+
+
+_SPECIAL: Mapping[type, Callable[[Any], str]] = {
+    StartMining: _describe_order,
+    BlockImported: _describe_import,
+    NoticeReceived: _describe_notice,
+    RequestReceived: _describe_request,
+    AnswerReceived: _describe_answer,
+    GossipReceived: _describe_gossip,
+    JudgeGossip: _describe_verdict,
+}

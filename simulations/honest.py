@@ -25,7 +25,7 @@ from node.core.sealing import Sealing
 from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
 from simulations.disk import Disk
-from simulations.shared_runtime import SharedRuntime, SharedWork, share_steps
+from simulations.shared_runtime import SharedRuntime, SharedStepBook, SharedWork, share_steps
 from simulations.voting import DiskOffenceBook, DiskVoteBook, SeedSigner
 
 STATE_WINDOW_BLOCKS = 256
@@ -88,6 +88,7 @@ def make_node(site: Site, signer: BatchSigner | None, kind: type[Machine] = Mach
     params = site.spec.params
     runtime = SharedRuntime(params, header.hash, site.shared)
     importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)
+    importer.steps = SharedStepBook(chain, params.finality, site.shared)
     importer.restore_side_blocks()
     desk = MiningDesk(Author(runtime, params), params, account=site.account, sealing=Sealing(mode="pow"))
     voter = SeedSigner(() if site.vote_seed is None else (site.vote_seed,))

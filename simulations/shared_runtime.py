@@ -1,28 +1,35 @@
 """The runtime of all honest nodes of one world: what follows from the same block and state is computed once.
 
 A block's outcome follows from the block and the state after its parent, and that follows from the parent's hash; so
-does the context that the next seal is judged by, and the step of the state tree. Everything else each node does for
-itself: it decodes, checks the header, compares the state root, writes, and chooses its branch. A block that is refused
-is executed by each node.
+does the context that the next seal is judged by, the step of the state tree, and the proofs that light clients are
+served. Everything else each node does for itself: it decodes, checks the header, compares the state root, writes, and
+chooses its branch. A block that is refused is executed by each node.
 
 Invariant: a node with this runtime has the same history as one without (a test compares the digests).
 """
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from chain.block import Block
 from chain.header import Header
-from chain.params import Params
+from chain.params import FinalityParams, Params
 from chain.pause import Pause, never_pause
 from chain.state_overlay import Changes
 from chain.state_tree import PreparedCommit, StateTree
 from chain.state_view import StateView
 from consensus.context import WorkContext
+from node.chain_store import ChainStore
+from node.core.step_book import StepBook
 from runtime.block_execution import IsSignatureChecked
 from runtime.executive import Runtime, is_never_checked
 from runtime.outcomes import BlockOutcome
 
 KEPT_MAX = 4_096
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class SharedWork:
@@ -33,14 +40,19 @@ class SharedWork:
         self.contexts: dict[tuple[bytes, int | None], WorkContext] = {}
         self.steps: dict[tuple[bytes, int, int, int, int | None, int], tuple[Changes, PreparedCommit]] = {}
 
+        self.proofs: dict[tuple[bytes, int, int], dict[int, bytes]] = {}
+
     def trim(self) -> None:
         """Forget the oldest."""
-        while len(self.outcomes) > KEPT_MAX:
-            del self.outcomes[next(iter(self.outcomes))]
-        while len(self.contexts) > KEPT_MAX:
-            del self.contexts[next(iter(self.contexts))]
-        while len(self.steps) > KEPT_MAX:
-            del self.steps[next(iter(self.steps))]
+        _trim(self.outcomes)
+        _trim(self.contexts)
+        _trim(self.steps)
+        _trim(self.proofs)
+
+
+def _trim(memory: dict[Key, Value]) -> None:
+    while len(memory) > KEPT_MAX:
+        del memory[next(iter(memory))]
 
 
 class SharedRuntime(Runtime):
@@ -74,6 +86,27 @@ class SharedRuntime(Runtime):
         if context is None:
             context = self._shared.contexts[key] = super().get_work_context(view, parent, problem_id)
         return context
+
+
+class SharedStepBook(StepBook):
+    """The finality steps of one node's chain, made by the first node with the same head."""
+
+    def __init__(self, store: ChainStore, params: FinalityParams, shared: SharedWork) -> None:
+        """Begin without steps."""
+        super().__init__(store, params)
+        self._store = store
+        self._shared = shared
+
+    def record(self, final: int) -> None:
+        """Keep the steps up to the final block that are not kept yet."""
+        last = self._store.get_last_step()
+        key = (self._store.head.hash, final, last)
+        known = self._shared.proofs.get(key)
+        if known is None:
+            super().record(final)
+            self._shared.proofs[key] = dict(self._store.iterate_steps(last + 1))
+        elif known:
+            self._store.set_steps(known)
 
 
 def share_steps(tree: StateTree, shared: SharedWork) -> None:

@@ -84,6 +84,7 @@ class ModelLottery:
     def __init__(self, chance: Chance) -> None:
         self._chance = chance
         self._secret = chance.get_stream("lottery", "secret").randbytes(32)
+        self._proven: dict[bytes, CheckedHeader] = {}
 
     def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
         """Return when a miner finds a winning ticket."""
@@ -116,7 +117,10 @@ class ModelLottery:
         Raises:
             WrongCoreShots: it does not.
         """
-        return self.check_shots(header, context, params, None)
+        checked = self._proven.get(header.hash)  # the context follows from the parent, the parent from the hash
+        if checked is None:
+            checked = self._proven[header.hash] = self.check_shots(header, context, params, None)
+        return checked
 
     def check_shots(
         self, header: Header, context: WorkContext, params: WorkParams, pool_shots: bytes | None

@@ -11,7 +11,7 @@ from network.port import Peer
 from node.core.chain_view import get_rank, has_block
 from node.core.desk_limits import DeskLimits
 from node.core.importer import Importer
-from node.core.peer_table import PeerState, PeerTable
+from node.core.peer_table import PeerState, PeerTable, Rank
 
 
 def choose_source(
@@ -22,21 +22,22 @@ def choose_source(
     Args:
         asked: Peers whose headers are under way.
     """
+    own = get_rank(importer)
     candidates = [
         (not state.is_resting(now_ms), -state.failures, state.good > 0, state.is_outbound, state.claim, -index, state)
         for index, state in enumerate(table)
-        if state.peer not in asked and _is_ahead(state, importer, limits, now_ms)
+        if state.peer not in asked and _is_ahead(state, importer, own, limits, now_ms=now_ms)
     ]
     return max(candidates)[-1] if candidates else None
 
 
-def _is_ahead(state: PeerState, importer: Importer, limits: DeskLimits, now_ms: int) -> bool:
+def _is_ahead(state: PeerState, importer: Importer, own: Rank, limits: DeskLimits, *, now_ms: int) -> bool:
     """Say whether a peer seems to have what we lack, beyond what gossip is about to bring."""
     if not state.is_askable(now_ms):
         return False
     if state.hint_number is not None and state.hint_number > importer.final.number:
         return True
-    if state.status is None or state.claim <= get_rank(importer):
+    if state.status is None or state.claim <= own:
         return False
     is_far = state.best_number > importer.head.number + limits.settle_blocks
     is_settled = now_ms - state.status_ms >= limits.settle_ms
