@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
     """Set the process up and work."""
     descriptor, parent, niceness = (int(argument) for argument in arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the node ends its workers itself
-    _end_with_parent(parent)
+    end_with_parent(parent)
     os.nice(niceness)
     with socket.socket(fileno=descriptor) as connection:
         try:
@@ -93,7 +93,8 @@ def main(arguments: list[str]) -> None:
             return  # the pool is gone
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process with its parent; end it now if that died before."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
