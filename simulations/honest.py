@@ -55,7 +55,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     account: bytes | None
     vote_seed: bytes | None
     now_ms: int
-    shared: SharedWork
+    shared: SharedWork = msgspec.field(default_factory=SharedWork)
 
 
 ActorMaker: TypeAlias = Callable[[Site], Actor]

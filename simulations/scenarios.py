@@ -24,6 +24,8 @@ from simulations.checks import (
 )
 from simulations.computer import NodePlan
 from simulations.faults import plan_crashes, plan_full_disk, plan_partitions
+from simulations.long_run import LENGTH_MS as LONG_RUN_MS
+from simulations.long_run import begin_long_run
 from simulations.wires import Link
 from simulations.world import World
 
@@ -198,6 +200,7 @@ BEGINNINGS: tuple[tuple[str, Callable[[int], World], int], ...] = (
     ("newcomer", begin_newcomer, LENGTH_MS - 20_000),
     ("far-newcomer", begin_far_newcomer, 500_000),
     ("everything", begin_everything, LENGTH_MS),
+    ("long-run", begin_long_run, LONG_RUN_MS),
 )
 SCENARIOS: Mapping[str, Scenario] = {
     name: Scenario(name=name, summary=(begin.__doc__ or "").strip(), begin=begin, end=end_well, length_ms=length_ms)

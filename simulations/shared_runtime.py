@@ -25,6 +25,7 @@ from node.core.step_book import StepBook
 from runtime.block_execution import IsSignatureChecked
 from runtime.executive import Runtime, is_never_checked
 from runtime.outcomes import BlockOutcome
+from simulations.money import check_money
 
 KEPT_MAX = 4_096
 
@@ -71,10 +72,15 @@ class SharedRuntime(Runtime):
         *,
         is_signature_checked: IsSignatureChecked = is_never_checked,
     ) -> BlockOutcome:
-        """Return what a block does, as the first node that asked found out."""
+        """Return what a block does, as the first node that asked found out.
+
+        Raises:
+            InvalidBlock: it may not do that; MoneyBroken: it did something to the money that nothing may do.
+        """
         outcome = self._shared.outcomes.get(block.hash)
         if outcome is None:
             outcome = super().execute_block(view, parent, block, is_signature_checked=is_signature_checked)
+            check_money(view, block.header.number, outcome, self.params)
             self._shared.outcomes[block.hash] = outcome
             self._shared.trim()
         return outcome

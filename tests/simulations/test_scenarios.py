@@ -22,6 +22,7 @@ from simulations.voting import DiskVoteBook
 
 SEEDS_IN_CI = 9
 SEEDS_IN_SLOW = 300
+SHORT = sorted(set(SCENARIOS) - {"long-run"})  # that one has a test of its own
 
 
 def play_seeds(scenario: Scenario, seeds: range) -> Iterator[str]:
@@ -33,7 +34,7 @@ def play_seeds(scenario: Scenario, seeds: range) -> Iterator[str]:
             yield str(failure)
 
 
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.parametrize("name", SHORT)
 def test_a_scenario_ends_well_with_every_seed(name: str) -> None:
     """About a hundred seeds in all."""
     seeds = 4 if name in ("silent-more", "newcomer", "far-newcomer") else SEEDS_IN_CI
@@ -42,7 +43,7 @@ def test_a_scenario_ends_well_with_every_seed(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.parametrize("name", SHORT)
 def test_a_scenario_ends_well_with_hundreds_of_seeds(name: str) -> None:
     """Thousands in all."""
     assert not list(play_seeds(SCENARIOS[name], range(1_000, 1_000 + SEEDS_IN_SLOW)))
