@@ -194,7 +194,7 @@ COLLUSION = Attack(
     play=play_collusion,
     defaults={"payment": 5.0, "blocks": 40},
     parameter="payment",
-    steps=(1.0, 4.0, 8.0),
-    holds_to=8.0,
+    steps=(1.0, 4.0, 7.0),
+    holds_to=7.0,
     seeds=4,
 )

@@ -8,10 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from consensus import work
+from consensus.context import PoolProblem
+from consensus.work import compute_shots_bytes
 from matchstrike.commands import sim as module
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.sim import sim
 from node.core import importer
+from node.core.batch_conduct import make_fake_shots
+from runtime import settlement
+from runtime.pallets import batches, problems
 from simulations import attack_audits, attack_circuits
 from simulations.arena import (
     Attack,
@@ -24,6 +29,7 @@ from simulations.arena import (
     make_options,
     play_attack,
 )
+from simulations.attack_solutions import rank_by_sight, wait_for_nobody
 from simulations.attacks import ATTACKS
 
 
@@ -100,6 +106,26 @@ def test_the_command_fails_when_an_attack_pays(monkeypatch: pytest.MonkeyPatch) 
     assert CliRunner().invoke(sim, ["run", "calm", "--set", "power=1"]).exit_code == 2
 
 
+PROMISED = {
+    "censorship",
+    "collusion",
+    "double-spend",
+    "eclipse",
+    "equivocation",
+    "fake-leaves",
+    "free-riding",
+    "grind-challenges",
+    "guess-shots",
+    "long-range",
+    "partition",
+    "planted-structure",
+    "proof-theft",
+    "selfish-mining",
+    "spam",
+    "steal-solution",
+    "withhold-audit",
+}
+
 # One frozen seed each, so small that the whole list takes seconds.
 SMALL = {
     "selfish-mining": {"blocks": "40", "seeds": "1"},
@@ -108,7 +134,7 @@ SMALL = {
     "long-range": {"blocks": "25", "seeds": "1"},
     "partition": {"blocks": "15", "seeds": "1"},
     "eclipse": {"blocks": "15", "seeds": "1"},
-    "equivocation": {"seeds": "1"},
+    "equivocation": {"blocks": "35", "seeds": "1"},
     "free-riding": {"blocks": "20", "seeds": "1"},
     "censorship": {"transfers": "6", "seeds": "1"},
     "forge-seals": {"blocks": "10", "seeds": "1"},
@@ -128,8 +154,9 @@ SMALL = {
 
 
 def test_every_attack_has_a_small_run() -> None:
-    """None is forgotten below."""
+    """None is forgotten below, and none that has been promised."""
     assert set(SMALL) == set(ATTACKS)
+    assert set(ATTACKS) >= PROMISED
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -140,7 +167,7 @@ def test_an_attack_gains_no_more_than_its_bound(name: str) -> None:
     assert report.gain <= report.bound
 
 
-@pytest.mark.parametrize("name", ["partition", "free-riding", "forge-seals", "grind-challenges"])
+@pytest.mark.parametrize("name", ["partition", "free-riding", "forge-seals", "grind-challenges", "collusion"])
 def test_an_attack_pays_without_its_defence(name: str) -> None:
     """The quick ones; the others are in the slow set."""
     assert play(name, defence="off", **SMALL[name]).gain > ATTACKS[name].bound
@@ -171,14 +198,36 @@ def test_an_audit_that_asks_for_nothing_turns_grind_challenges_red(monkeypatch: 
     assert not play("grind-challenges", batches="5", seeds="2").is_held
 
 
-@pytest.mark.slow
-def test_a_fork_choice_by_work_alone_gives_long_range_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Votes do not count; what is final stays even then, so this one shows in the gain only."""
+def test_a_fork_choice_by_work_alone_turns_long_range_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Votes do not count, and nothing stays final."""
+    settings = {"blocks": "20", "seeds": "1", "power": "0.9"}
     monkeypatch.setattr(importer, "is_better", lambda candidate, best: candidate.work_total > best.work_total)
-    settings = {"blocks": "25", "seeds": "2", "power": "0.9"}
-    broken = play("long-range", **settings)
-    monkeypatch.undo()
-    assert broken.gain > play("long-range", **settings).gain
+    monkeypatch.setattr(importer.Importer, "_finalize", lambda self: ())
+    report = play("long-range", **settings)
+    assert report.must_not_pay
+    assert not report.is_held
+
+
+def test_an_audit_that_takes_the_liars_word_turns_fake_leaves_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Re-running gives what was invented."""
+
+    def take_word(pool: PoolProblem, key: bytes, index: int, *, shots: int) -> bytes:
+        return make_fake_shots(key, index, compute_shots_bytes(pool.problem.n, shots))
+
+    settings = {"fakes": "1.0", **SMALL["fake-leaves"]}
+    monkeypatch.setattr(batches, "run_batch_strike", take_word)
+    broken = play("fake-leaves", **settings)
+    assert broken.must_not_pay
+    assert not broken.is_held
+
+
+@pytest.mark.slow
+def test_commits_that_count_for_nothing_turn_steal_solution_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever shows first wins, and no commit is waited for."""
+    monkeypatch.setattr(settlement, "compute_rank", rank_by_sight)
+    monkeypatch.setattr(settlement, "is_blocked", wait_for_nobody)
+    monkeypatch.setattr(problems, "is_blocked", wait_for_nobody)
+    assert not play("steal-solution", power="0.7", seeds="1", problems="6").is_held
 
 
 def test_a_report_is_the_same_for_the_same_seed() -> None:
