@@ -72,6 +72,20 @@ class ClusterTasks:
         """See `workers.tasks.TaskRunner`: the threads of all workers, as far as they are known now."""
         return int(self._client.scheduler_info()["total_threads"])  # asked for every two seconds
 
+    async def wait_for_places(self, count: int) -> None:
+        """Return when there are so many workers.
+
+        Raises:
+            NoWorkers: not soon enough.
+        """
+        try:
+            await self._client.wait_for_workers(count, timeout=self._workers_seconds)
+        except TimeoutError:
+            raise NoWorkers(
+                f"the scheduler at {self._client.scheduler.address} has fewer than {count} workers; start some with: "
+                f"dask worker {self._client.scheduler.address} --nworkers {count} --nthreads 1 --no-dashboard"
+            ) from None
+
     async def run_tasks(
         self, function: Callable[[A], R], arguments: Sequence[A], on_result: Callable[[int, R], object]
     ) -> None:
@@ -158,14 +172,9 @@ async def open_cluster(
                 "start one with: dask scheduler --host 127.0.0.1 --no-dashboard"
             ) from None
         try:
-            try:
-                await client.wait_for_workers(1, timeout=workers_seconds)
-            except TimeoutError:
-                raise NoWorkers(
-                    f"the scheduler at {address} has no workers; start some with: "
-                    f"dask worker {address} --nworkers 2 --nthreads 1 --no-dashboard"
-                ) from None
-            yield ClusterTasks(client, workers_seconds=workers_seconds)
+            tasks = ClusterTasks(client, workers_seconds=workers_seconds)
+            await tasks.wait_for_places(1)
+            yield tasks
         finally:
             await client.close(timeout=2)
 

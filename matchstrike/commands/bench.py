@@ -10,6 +10,7 @@ from matchstrike.commands.bench_followers import bench_followers
 from matchstrike.commands.bench_match import bench_match
 from matchstrike.commands.bench_network import bench_network
 from matchstrike.commands.bench_reads import bench_rpc
+from matchstrike.commands.bench_scaling import bench_scaling
 from matchstrike.commands.bench_sync import bench_sync
 from matchstrike.commands.bench_verification import bench_verification
 from matchstrike.commands.bench_vm import bench_vm
@@ -26,6 +27,7 @@ bench.add_command(bench_followers)
 bench.add_command(bench_match)
 bench.add_command(bench_network)
 bench.add_command(bench_rpc)
+bench.add_command(bench_scaling)
 bench.add_command(bench_sync)
 bench.add_command(bench_verification)
 bench.add_command(bench_vm)

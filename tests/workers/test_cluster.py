@@ -9,7 +9,6 @@ from functools import reduce
 
 import pytest
 
-from tests.workers.cluster_process import start_cluster
 from tests.workers.test_strike_range import join, make_range
 from workers import cluster
 from workers.cluster import (
@@ -22,6 +21,7 @@ from workers.cluster import (
     check_address,
     open_cluster,
 )
+from workers.own_cluster import start_own_cluster
 from workers.strike_range import RangeResult, join_results, run_strike_range, split_range
 
 LIMIT_SECONDS = 240
@@ -70,7 +70,7 @@ def test_a_killed_worker_loses_no_result_and_no_correctness() -> None:
     parts = split_range(whole, task_gas=4 * 10**6)
     results: list[tuple[int, RangeResult]] = []
 
-    with start_cluster(workers=2) as own:
+    with start_own_cluster(workers=2) as own:
 
         def on_result(index: int, result: RangeResult) -> None:
             results.append((index, result))
@@ -78,7 +78,8 @@ def test_a_killed_worker_loses_no_result_and_no_correctness() -> None:
                 own.processes[1].kill()
 
         async def scene() -> None:
-            async with asyncio.timeout(LIMIT_SECONDS), open_cluster(own.address) as tasks:
+            async with asyncio.timeout(LIMIT_SECONDS), open_cluster(own.address, connect_seconds=60) as tasks:
+                await tasks.wait_for_places(2)
                 await tasks.run_tasks(run_strike_range, parts, on_result)
 
         asyncio.run(scene())
@@ -94,7 +95,7 @@ def test_a_killed_worker_loses_no_result_and_no_correctness() -> None:
 def test_a_scheduler_that_goes_away_and_workers_that_never_come_are_told() -> None:
     pytest.importorskip("distributed", reason="needs the extra [cluster]")
     parts = split_range(make_range(4000), task_gas=4 * 10**6)
-    with start_cluster(workers=0) as own:
+    with start_own_cluster(workers=0) as own:
 
         async def wait_for_workers() -> None:
             async with open_cluster(own.address, connect_seconds=60, workers_seconds=2):
@@ -102,7 +103,7 @@ def test_a_scheduler_that_goes_away_and_workers_that_never_come_are_told() -> No
 
         with pytest.raises(NoWorkers, match="dask worker"):
             asyncio.run(wait_for_workers())
-    with start_cluster(workers=1) as own:
+    with start_own_cluster(workers=1) as own:
 
         async def lose_scheduler() -> None:
             async with asyncio.timeout(LIMIT_SECONDS), open_cluster(own.address, connect_seconds=60) as tasks:
@@ -116,7 +117,7 @@ def test_a_scheduler_that_goes_away_and_workers_that_never_come_are_told() -> No
 def test_a_worker_with_another_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="needs the extra [cluster]")
     monkeypatch.setattr(cluster, "compute_code_digest", lambda: "0123456789abcdef")
-    with start_cluster(workers=1) as own:
+    with start_own_cluster(workers=1) as own:
 
         async def scene() -> None:
             async with asyncio.timeout(LIMIT_SECONDS), open_cluster(own.address, connect_seconds=60) as tasks:

@@ -1,0 +1,68 @@
+"""A Dask cluster of own processes on this machine's loopback interface: for measurements and tests.
+
+No dashboard, no nannies: a worker that is killed stays dead. Operators start theirs with Dask's own commands.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workers.processes import END_SECONDS_MAX, ONE_THREAD
+
+
+class OwnCluster:
+    """A scheduler's address, and the processes: the scheduler first."""
+
+    def __init__(self, address: str, processes: list[subprocess.Popen[bytes]]) -> None:
+        self.address = address
+        self.processes = processes
+
+    @property
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """The scheduler's process."""
+        return self.processes[0]
+
+
+@contextmanager
+def start_own_cluster(*, workers: int) -> Iterator[OwnCluster]:
+    """Start a scheduler and so many workers of one thread, for the time of a `with`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = f"tcp://127.0.0.1:{port}"
+    processes: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            processes.append(_start("scheduler", folder, "--host", "127.0.0.1", "--port", port))
+            for _ in range(workers):
+                options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--local-directory", folder)
+                processes.append(_start("worker", folder, address, *options))
+            yield OwnCluster(address, processes)
+        finally:
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.wait(END_SECONDS_MAX)
+
+
+def _start(kind: str, folder: str, *arguments: str) -> subprocess.Popen[bytes]:
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "dask", kind, *arguments, "--no-dashboard"],
+        stdin=silent,
+        stdout=silent,
+        stderr=silent,
+        env={
+            **os.environ,
+            **ONE_THREAD,
+            "PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) if path else os.getcwd() for path in sys.path),
+        },
+        cwd=folder,
+    )
