@@ -11,7 +11,14 @@ from simulations.attack_belief import POISON_BELIEF
 from simulations.attack_blocks import CENSORSHIP, DOUBLE_SPEND, FORGE_SEALS, SPAM
 from simulations.attack_circuits import GUESS_SHOTS, PLANTED_STRUCTURE, SKIM_SEEDS
 from simulations.attack_mining import SELFISH_MINING
-from simulations.attack_network import ECLIPSE, EQUIVOCATION, FREE_RIDING, LONG_RANGE, PARTITION
+from simulations.attack_network import (
+    ECLIPSE,
+    EQUIVOCATION,
+    FREE_RIDING,
+    LONG_RANGE,
+    NOTHING_AT_STAKE,
+    PARTITION,
+)
 from simulations.attack_solutions import SNIPE, STEAL_SOLUTION
 from simulations.attack_theft import PROOF_THEFT
 
@@ -25,6 +32,7 @@ ATTACKS: Mapping[str, Attack] = {
         PARTITION,
         ECLIPSE,
         EQUIVOCATION,
+        NOTHING_AT_STAKE,
         FREE_RIDING,
         CENSORSHIP,
         FORGE_SEALS,
