@@ -135,6 +135,7 @@ SMALL = {
     "partition": {"blocks": "15", "seeds": "1"},
     "eclipse": {"blocks": "15", "seeds": "1"},
     "equivocation": {"blocks": "35", "seeds": "1"},
+    "nothing-at-stake": {"blocks": "20", "seeds": "1"},
     "free-riding": {"blocks": "20", "seeds": "1"},
     "censorship": {"transfers": "6", "seeds": "1"},
     "forge-seals": {"blocks": "10", "seeds": "1"},
