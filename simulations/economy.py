@@ -34,7 +34,7 @@ YEAR_MS = 31_557_600_000
 AGES = (0, 1, 2, 5, 10)
 STEPS = 2_000  # of the fees' multiplier, before its pace is taken as constant
 DEFAULTS: Mapping[str, float] = {
-    "blocks": 480,
+    "blocks": 960,
     "supply": 12_000_000,
     "price": 0.02,
     "core_hour": 0.04,
@@ -48,6 +48,21 @@ DEFAULTS: Mapping[str, float] = {
     "value_low": 0.002,
     "value_high": 5,
     "effort": 0.001,
+}
+TRANSFERS_MAX = 2_000  # a block has room for 12,000
+RANGES: Mapping[str, tuple[float, float]] = {
+    "blocks": (40, 100_000),
+    "supply": (1_000_000, 1e15),
+    "price": (1e-6, 1e6),
+    "core_hour": (1e-6, 1e6),
+    "miners": (1, 1_000),
+    "cores": (0.01, 1e9),
+    "validators": (0, 64),
+    "absence": (0, 1),
+    "growth": (0, 10),
+    "customer_blocks": (1, 1e9),
+    "value_low": (1e-3, 1e3),
+    "value_high": (1e-3, 1e3),
 }
 MEANINGS: Mapping[str, str] = {
     "blocks": "real blocks at each age; the second half is measured",
@@ -133,10 +148,13 @@ def make_economy_options(settings: Mapping[str, str]) -> dict[str, float]:
             numbers[name] = float(text)
         except ValueError as error:
             raise UnknownOption(f"{name} needs a number, not {text!r}") from error
-        if numbers[name] < 0:
-            raise UnknownOption(f"{name} must not be below 0")
-    if numbers["blocks"] < 40 or numbers["miners"] < 1 or min(numbers["price"], numbers["core_hour"]) <= 0:
-        raise UnknownOption("blocks must be at least 40, miners at least 1, price and core_hour above 0")
+        low, high = RANGES.get(name, (0.0, 1e12))
+        if not low <= numbers[name] <= high:
+            raise UnknownOption(f"{name} must be {low:g} to {high:g}, not {text}")
+    if numbers["value_low"] > numbers["value_high"]:
+        raise UnknownOption("value_low must not exceed value_high")
+    if numbers["transfers"] * numbers["growth"] ** AGES[-1] > TRANSFERS_MAX:
+        raise UnknownOption(f"transfers grow beyond {TRANSFERS_MAX:,} a block, for which a block has not always room")
     return numbers
 
 
@@ -152,6 +170,9 @@ def play_economy(
     Args:
         chain: Name of the chain spec, for the report.
         on_age: Told before each window which age it is of.
+
+    Raises:
+        TooFewTokens: for what everybody must have at the beginning.
     """
     chance = Chance(seed)
     people = chance.get_stream("people")

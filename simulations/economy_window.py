@@ -33,6 +33,10 @@ POST_SHARE = 0.7  # customers come in this part of a window, so that their probl
 AMOUNT = UNIT_PLANCK // 100
 
 
+class TooFewTokens(Exception):
+    """There are not the tokens with which everybody begins."""
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """How a window begins.
 
@@ -253,5 +257,9 @@ def _make_endowments(setting: Setting, params: Params, miners: MiningMarket, cus
     balances |= dict.fromkeys((*SENDERS, SOLVER), 10_000 * UNIT_PLANCK)
     balances |= {name: stake + UNIT_PLANCK for name, stake in setting.stakes.items()}
     rest = setting.issuance - sum(balances.values())
-    assert rest > params.money.existential_deposit_planck, "the tokens do not suffice for everybody"
+    if rest <= params.money.existential_deposit_planck:
+        raise TooFewTokens(
+            f"{setting.issuance // UNIT_PLANCK:,} tokens do not suffice for all stakes and purses; begin with a larger"
+            " supply, or with fewer validators, miners or customers"
+        )
     return Endowments(balances={**balances, "holder": rest}, validators=setting.stakes)

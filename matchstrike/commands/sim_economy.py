@@ -12,6 +12,7 @@ from matchstrike.commands.session import console, emit, output_option
 from matchstrike.commands.sim_settings import read_settings
 from simulations.arena import UnknownOption
 from simulations.economy import DEFAULTS, MEANINGS, AgeRow, EconomyReport, make_economy_options, play_economy
+from simulations.economy_window import TooFewTokens
 
 OPTIONS_HELP = "An option: " + "; ".join(f"{name}={DEFAULTS[name]:g} ({MEANINGS[name]})" for name in DEFAULTS) + "."
 TABLE: tuple[tuple[str, str, Callable[[AgeRow], float]], ...] = (
@@ -35,7 +36,7 @@ TABLE: tuple[tuple[str, str, Callable[[AgeRow], float]], ...] = (
     ("outlay where nobody solves, tokens", "{:.5f}", lambda row: row.posting_fees),
     ("staked", "{:.1%}", lambda row: row.staked),
     ("yield of validators a year", "{:.2%}", lambda row: row.yield_),
-    ("verification, of the strikes' CPU time", "{:.5%}", lambda row: row.verification),
+    ("verification, millionths of the strikes' CPU time", "{:.2f}", lambda row: 1e6 * row.verification),
 )
 
 
@@ -51,8 +52,11 @@ def economy(chain: str, seed: int, settings: tuple[str, ...], output: str) -> No
     except UnknownOption as error:
         raise click.UsageError(str(error)) from error
     params = load_chain_spec(chain).params
-    with console.status("beginning") as status:
-        report = play_economy(chain, params, seed, options, lambda age: status.update(f"blocks of year {age}"))
+    try:
+        with console.status("beginning") as status:
+            report = play_economy(chain, params, seed, options, lambda age: status.update(f"blocks of year {age}"))
+    except TooFewTokens as error:
+        raise click.UsageError(str(error)) from error
     emit(msgspec.to_builtins(report), "\n".join(format_economy(report)), output)
 
 

@@ -157,8 +157,16 @@ def test_openings_are_checkpoints() -> None:
 
 def test_options_are_explained_and_unknown_ones_refused() -> None:
     assert set(MEANINGS) == set(DEFAULTS)
-    for settings, words in (({"prise": "1"}, "no option"), ({"price": "x"}, "needs a number"), ({"blocks": "3"}, "40")):
+    for settings, words in (
+        ({"prise": "1"}, "no option"),
+        ({"price": "x"}, "needs a number"),
+        ({"blocks": "3"}, "40"),
+        ({"transfers": "-1"}, "0 to"),
+        ({"customer_blocks": "0"}, "1 to"),
+        ({"supply": "5"}, "supply must be"),
+        ({"value_low": "9"}, "value_high"),
+        ({"transfers": "300"}, "room"),
+        ({"price": "nan"}, "price must be"),
+    ):
         with pytest.raises(UnknownOption, match=words):
             make_economy_options(settings)
-    with pytest.raises(UnknownOption, match="below 0"):
-        make_economy_options({"transfers": "-1"})

@@ -19,7 +19,7 @@ SMALL = ("--chain", "local", "--set", "blocks=40", "--set", "transfers=0", "--se
     [
         ("prise=1", "no option 'prise'"),
         ("price=dear", "needs a number"),
-        ("blocks=1", "at least 40"),
+        ("blocks=1", "40 to"),
         ("x", "KEY=VALUE"),
     ],
 )
@@ -27,6 +27,12 @@ def test_a_wrong_option_is_explained(setting: str, words: str) -> None:
     result = CliRunner().invoke(economy, ["--set", setting])
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_stakes_that_exceed_all_tokens_are_explained() -> None:
+    result = CliRunner().invoke(economy, ["--set", "validators=64"])
+    assert result.exit_code == 2
+    assert "tokens do not suffice" in result.output
 
 
 @pytest.mark.slow
