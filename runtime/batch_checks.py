@@ -55,8 +55,8 @@ from runtime.batch_state import COMMITTED, PUNISHED, SOLVERS
 from runtime.environment import Environment
 from runtime.issuance import compute_miner_reward
 from runtime.pallets.system import BLOCK_HASH
-from runtime.problem_records import Instance, compute_order_figures, read_ising
-from runtime.problem_state import INSTANCES, RECORDS, get_open
+from runtime.problem_records import Instance, Ising, compute_ising_hash, compute_order_figures, read_ising
+from runtime.problem_state import INSTANCES, ISING_HASHES, RECORDS, get_open
 from runtime.snapshots import find_snapshot, find_snapshot_at
 from runtime.storage import Overlay
 from vm.law import InvalidLaw, check_law
@@ -245,19 +245,31 @@ def check_proof(root: bytes, count: int, shots: dict[int, bytes], proof: tuple[b
         raise NotInBatch(str(error)) from error
 
 
-def make_batch_pool(state: Overlay, problem: int, witness: Witness, gas: int) -> PoolProblem:
+def make_batch_pool(
+    state: Overlay, problem: int, witness: Witness, gas: int, *, ising: Ising | None = None
+) -> PoolProblem:
     """Return what the strikes of a batch run on, with the order and the law that were committed to.
+
+    Args:
+        ising: What is shown of a problem whose instance has left the state.
 
     Raises:
         ProblemGone
     """
     record, raw = RECORDS.find(state, problem), state.get(INSTANCES.key_of(problem))
-    # SPEC BAT-43: A report MUST be about a problem whose instance the state holds.
-    if record is None or raw is None:
-        raise ProblemGone(f"problem {problem} is no longer in the state")
+    if raw is not None:
+        energy = _read_problem(raw)
+    # SPEC BAT-43: A report MUST be about a problem whose instance the state holds, or show an Ising record with the
+    # hash that the state holds.
+    elif ising is None or ISING_HASHES.find(state, problem) != compute_ising_hash(ising):
+        raise ProblemGone(f"problem {problem} is closed; a report must show its Ising record while that is known")
+    else:
+        energy = read_ising(ising)
+    if record is None:
+        raise ProblemGone(f"problem {problem} is forgotten")
     return PoolProblem(
         problem_id=problem,
-        problem=_read_problem(raw),
+        problem=energy,
         depth=record.depth,
         order=witness.order,
         law=read_law(witness.law),

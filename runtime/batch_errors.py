@@ -167,7 +167,7 @@ class NothingToSlash(ModuleFailure):
 
 
 class ProblemGone(ModuleFailure):
-    """The problem is no longer in the state, so that its strikes cannot be run."""
+    """The problem has left the state, and its Ising record is not shown: its strikes cannot be run."""
 
     rule: ClassVar[str] = "BAT-43"
 

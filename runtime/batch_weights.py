@@ -10,7 +10,8 @@ Source: docs/roadmap.md, `matchstrike bench vm`.
 from __future__ import annotations
 
 from consensus.batch import Witness
-from runtime.weights import ORDER_PER_TERM, PER_MICROSECOND, POST_BASE
+from runtime.problem_records import Ising
+from runtime.weights import ORDER_PER_TERM, PER_MICROSECOND, POST_BASE, POST_PER_TERM
 
 STRIKE_PER_GAS = 100
 COMPILE_PER_GAS = 100
@@ -32,9 +33,16 @@ def compute_answer_weight(
 
 
 def compute_report_weight(
-    claim: object, gas_per_strike: int, witness: Witness, index: int, shots: bytes, path: tuple[bytes, ...]
+    claim: object,
+    gas_per_strike: int,
+    witness: Witness,
+    index: int,
+    shots: bytes,
+    path: tuple[bytes, ...],
+    ising: Ising | None,
 ) -> int:
     """Return the weight of a report, whose order may have to be judged."""
     spins = len(witness.order)
     terms = spins + min(spins * (spins - 1) // 2, TERMS_MAX)
-    return POST_BASE + ORDER_PER_TERM * terms + compute_leaves_weight(gas_per_strike, 1)
+    shown = 0 if ising is None else len(ising.fields) + len(ising.couplings)
+    return POST_BASE + POST_PER_TERM * shown + ORDER_PER_TERM * terms + compute_leaves_weight(gas_per_strike, 1)

@@ -9,10 +9,12 @@ Terms:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 import msgspec
 
+from chain.scale import codec_of
 from chain.scale_shapes import I128, U32, U64, Limit
 from consensus.batch import LawRecord
 from consensus.belief import Belief, make_law
@@ -62,6 +64,15 @@ CURVES: StorageMap[int, Curve] = StorageMap(
 STRUCK: StorageValue[Struck] = StorageValue(
     NAME, "Struck", Struck, docs="The problem that this block's ticket ran on, and the law in force for that."
 )
+
+
+@cache
+def compute_learning_bytes(depth: int) -> int:
+    """Return how many bytes belief and curve of a problem take at most."""
+    angles, sums = (0,) * (2 * depth), (0,) * ((depth + 1) * (2 * depth + 5))
+    belief = Belief(anchors=angles, means=angles, width=0, unit=0, score_max=0, offset=0, strikes=0, moments=sums)
+    curve = Curve(points=(CurvePoint(until=0, strikes=0, shots=0, energy=0),) * POINTS_MAX)
+    return len(codec_of(Belief).encode(belief)) + len(codec_of(Curve).encode(curve))
 
 
 def find_law(state: Overlay, problem: int) -> AngleLaw | None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from chain.params import Params
 from chain.scale import codec_of
+from runtime.belief_state import compute_learning_bytes
 from runtime.dispatch import ModuleFailure
 from runtime.limits import BILLION
 from runtime.problem_records import (
@@ -21,7 +22,8 @@ from runtime.problem_records import (
     read_ising,
 )
 from runtime.weights import ORDER_PER_TERM, POST_BASE, POST_PER_TERM, SCHEDULE_PER_TERM
-from vm.problem import InvalidProblem, IsingProblem
+from vm.law import InvalidLaw, compute_law
+from vm.problem import InvalidProblem, IsingProblem, NotStrikeable, check_strikeable
 from vm.schedule import InvalidOrder as VmInvalidOrder
 
 COUPLINGS_WEIGHED_MAX = 65_536
@@ -194,8 +196,21 @@ def check_order_length(spins: int, order: tuple[int, ...]) -> None:
         raise InvalidOrder(f"an order of {len(order)} spins for a problem of {spins}")
 
 
-def compute_deposit(params: Params, instance: Instance) -> int:
-    """Return what is held for the bytes of an instance."""
-    # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each instance byte.
+def compute_deposit(params: Params, instance: Instance, problem: IsingProblem, depth: int) -> int:
+    """Return what is held for the bytes of an instance, and of what strikes may teach of it."""
+    # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each byte of the
+    # instance and, if its coefficients may be struck, of its belief and its curve of 32 points.
     size = len(codec_of(Instance).encode(instance))
+    if _is_teachable(problem, depth):
+        size += compute_learning_bytes(depth)
     return params.money.deposit_base_planck + params.money.deposit_per_byte_planck * size
+
+
+def _is_teachable(problem: IsingProblem, depth: int) -> bool:
+    """Tell whether a problem may be struck some day, with the right order."""
+    try:
+        check_strikeable(problem)
+        compute_law(problem, depth)
+    except (NotStrikeable, InvalidLaw):
+        return False
+    return True

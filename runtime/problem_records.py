@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from chain.hashing import blake2b_256
 from chain.params import Params
 from chain.scale import codec_of
 from chain.scale_shapes import I32, I64, U8, U16, U32, U64, U128, AccountId, Limit
@@ -33,6 +34,7 @@ SPINS_LIMIT = 4096
 COUPLINGS_LIMIT = 1 << 20
 SOLUTION_BYTES_LIMIT = SPINS_LIMIT // 8
 ORDER_COST_MAX = 2**64 - 1
+_TAG_ISING = b"matchstrike/ising/1\x00"
 
 
 class Ising(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +233,13 @@ def compute_order_figures(problem: IsingProblem, order: tuple[int, ...], depth: 
     """
     cost = min(compute_order_cost(problem, order, depth), ORDER_COST_MAX)
     return OrderFigures(strike_gas=_compute_strike_gas(problem, order, depth, params), order_cost=cost)
+
+
+def compute_ising_hash(ising: Ising) -> bytes:
+    """Return the hash by which the energy of a closed problem is known."""
+    # SPEC BAT-46: When the instance of a problem that could be struck leaves the state, H(tag "ising", SCALE of its
+    # Ising record) MUST stay in it as long as the problem's record.
+    return blake2b_256(_TAG_ISING + codec_of(Ising).encode(ising))
 
 
 def make_pool_problem(problem_id: int, instance: bytes, record: Problem, law: AngleLaw | None) -> PoolProblem:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chain.scale_shapes import U32, U64
+from chain.scale_shapes import H256, U32, U64
 from runtime.belief_state import forget_belief
 from runtime.environment import Environment
 from runtime.pallets.balances import HoldReason, release
 from runtime.problem_checks import NotOpen, UnknownProblem
-from runtime.problem_records import AgendaItem, Deed, Instance, Payable, Problem, ProblemStatus
+from runtime.problem_records import AgendaItem, Deed, Instance, Payable, Problem, ProblemStatus, compute_ising_hash
 from runtime.snapshots import forget_snapshots
 from runtime.solution_state import COMMITS
 from runtime.storage import Overlay, StorageMap, StorageValue
 
 NAME = "Problems"
-CLOSED_BLOCKS_KEPT, CANCELLED_BLOCKS_KEPT = 100_000, 100  # a cancelled one costs its poster only fees
+CLOSED_BLOCKS_KEPT, CANCELLED_BLOCKS_KEPT = 100_000, 100  # a cancelled one costs its poster only fees; at least
 
 # ---- storage
 
@@ -36,6 +36,9 @@ AGENDA: StorageMap[int, tuple[AgendaItem, ...]] = StorageMap(
     NAME, "Agenda", (U32, tuple[AgendaItem, ...]), hasher="Twox64Concat", default=(), docs="Deeds by height."
 )
 
+ISING_HASHES: StorageMap[int, bytes] = StorageMap(
+    NAME, "IsingHashes", (U64, H256), hasher="Twox64Concat", docs="By which the energies of closed problems are known."
+)
 SOLVED: StorageValue[tuple[Payable, ...]] = StorageValue(
     NAME, "Solved", tuple[Payable, ...], (), docs="Problems whose winner is certain and waits until its block is final."
 )
@@ -68,8 +71,18 @@ def drop_instance(state: Overlay, problem: int, record: Problem) -> None:
     """Remove the instance of a closed problem that neither a batch nor a commit needs any more."""
     # SPEC SOL-16: The energy and order of a closed problem MUST stay in the state while commits wait for their reveal.
     if not is_live(record) and record.open_batches == 0 and not COMMITS.get(state, problem):
+        instance = INSTANCES.find(state, problem)
+        if instance is not None and record.strike_gas:
+            ISING_HASHES.set(state, problem, compute_ising_hash(instance.ising))
         INSTANCES.remove(state, problem)
         forget_belief(state, problem)
+
+
+def forget_record(state: Overlay, problem: int) -> None:
+    """Drop what was kept of a closed problem."""
+    RECORDS.remove(state, problem)
+    if ISING_HASHES.find(state, problem) is not None:
+        ISING_HASHES.remove(state, problem)
 
 
 def close_problem(env: Environment, problem: int, record: Problem, status: ProblemStatus, *, paid: int = 0) -> int:
@@ -93,7 +106,8 @@ def close_problem(env: Environment, problem: int, record: Problem, status: Probl
     drop_instance(env.state, problem, closed)
     OPEN_COUNT.set(env.state, OPEN_COUNT.get(env.state) - 1)
     kept = CANCELLED_BLOCKS_KEPT if status is ProblemStatus.Cancelled else CLOSED_BLOCKS_KEPT
-    schedule(env, env.number + kept, Deed.Forget, problem)
+    # SPEC BAT-47: The record of a closed problem MUST stay in the state for at least `unbond_blocks` blocks.
+    schedule(env, env.number + max(kept, env.params.batch.unbond_blocks), Deed.Forget, problem)
     return bounty + unreserved + record.deposit
 
 

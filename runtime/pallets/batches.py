@@ -77,6 +77,7 @@ from runtime.environment import Environment
 from runtime.learning import record_strikes
 from runtime.limits import compute_audit_weight_max
 from runtime.pallets.balances import HoldReason, hold, release
+from runtime.problem_records import Ising
 from runtime.problem_work import WorkBudgetSpent, reserve_work
 from runtime.snapshots import NAME, SNAPSHOTS
 from runtime.storage import Overlay
@@ -236,8 +237,12 @@ def report_fraud(
     index: U32,
     shots: PackedShots,
     path: Proof,
+    ising: Ising | None,
 ) -> None:
-    """Show one wrong leaf of a batch or of a signed statement, and earn a share of its solver's bond."""
+    """Show one wrong leaf of a batch or of a signed statement, and earn a share of its solver's bond.
+
+    Of a closed problem whose instance has left the state, its Ising record is shown as well.
+    """
     record = checks.get_batch(env.state, claim.batch) if isinstance(claim, OnChain) else None
     if isinstance(claim, OnChain):
         assert record is not None
@@ -250,7 +255,7 @@ def report_fraud(
     checks.check_statement(env, statement)
     checks.check_witness(statement.problem, statement.snapshot, witness, shots_drawn=drawn)
     checks.check_proof(statement.root, statement.count, {index: shots}, path)
-    pool = checks.make_batch_pool(env.state, statement.problem, witness, gas_per_strike)
+    pool = checks.make_batch_pool(env.state, statement.problem, witness, gas_per_strike, ising=ising)
     if record is None:
         checks.check_runnable(env.params, pool)
     # SPEC BAT-44: A report MUST show a leaf whose shots are not those of its strike.

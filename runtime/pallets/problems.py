@@ -75,12 +75,14 @@ from runtime.problem_state import (
     AGENDA,
     CANCELLED_BLOCKS_KEPT,
     INSTANCES,
+    ISING_HASHES,
     NAME,
     NEXT_ID,
     OPEN_COUNT,
     RECORDS,
     SOLVED,
     close_problem,
+    forget_record,
     get_open,
     is_live,
     schedule,
@@ -116,7 +118,7 @@ def post(env: Environment, origin: bytes, ising: Ising, depth: U8, order: tuple[
     figures = check_order(env.params, problem, chosen, depth)
     number = NEXT_ID.get(env.state)
     instance = Instance(ising=ising, order=chosen)
-    deposit = compute_deposit(env.params, instance)
+    deposit = compute_deposit(env.params, instance, problem, depth)
     hold(env, origin, HoldReason.ProblemBounty, terms.bounty)
     hold(env, origin, HoldReason.ProblemWorkBudget, terms.work_budget)
     hold(env, origin, HoldReason.ProblemDeposit, deposit)
@@ -223,7 +225,7 @@ def on_initialize(env: Environment) -> None:
             case Deed.Forget if record.open_batches:
                 schedule(env, env.number + CANCELLED_BLOCKS_KEPT, Deed.Forget, item.problem)
             case Deed.Forget:
-                RECORDS.remove(env.state, item.problem)
+                forget_record(env.state, item.problem)
 
 
 def on_finalize(env: Environment) -> None:
@@ -236,6 +238,10 @@ def on_finalize(env: Environment) -> None:
 
 def check_invariants(state: Overlay, params: Params) -> None:
     """Refuse a state whose holds, instances or counts do not fit the problems."""
+    if not set(ISING_HASHES.iterate_keys(state)) <= set(RECORDS.iterate_keys(state)) - set(
+        INSTANCES.iterate_keys(state)
+    ):
+        raise InvariantBroken("there is a hash of a problem that is in the state, or forgotten")
     held: dict[bytes, list[int]] = {}
     count, solved = 0, set[int]()
     for number, record in RECORDS.iterate(state):
@@ -284,7 +290,7 @@ def make_constants(params: Params) -> tuple[ConstantMeta, ...]:
 PROBLEMS = Pallet(
     name=NAME,
     index=6,
-    storage=(NEXT_ID, OPEN_COUNT, RECORDS, INSTANCES, AGENDA, SOLVED),
+    storage=(NEXT_ID, OPEN_COUNT, RECORDS, INSTANCES, AGENDA, SOLVED, ISING_HASHES),
     events=(Posted, OrderImproved, SolutionImproved, Solved, BountyPaid, Expired, Cancelled),
     errors=(
         InvalidIsing,

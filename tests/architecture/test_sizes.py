@@ -19,7 +19,7 @@ MANY_PARAMETERS: dict[str, str] = {
     "runtime/pallets/solutions.py:reveal": "the same: problem, salt, energy and bits",
     "runtime/pallets/batches.py:commit_batch": "the same: source, problem, root, count and snapshot",
     "runtime/pallets/batches.py:answer_audit": "the same: batch, gas, witness, proof and shots",
-    "runtime/pallets/batches.py:report_fraud": "the same: claim, gas, witness, index, shots and path",
+    "runtime/pallets/batches.py:report_fraud": "the same: claim, gas, witness, index, shots, path and energy",
     "runtime/batch_weights.py:compute_report_weight": "a weight has its call's parameters",
 }
 

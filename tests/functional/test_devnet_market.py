@@ -145,5 +145,5 @@ async def report_signed_lie(url: str, problem: dict[str, object]) -> Receipt:
         signature = sign(derive_seed("//Dave"), compute_statement_hash(statement))
         claim = Signed(statement=statement, signature=signature)
         gas = int(str(problem["strikeGas"]))
-        call = encode_call(report_fraud, claim, gas, witness, 7, shots, make_multiproof(leaves, [7]))
+        call = encode_call(report_fraud, claim, gas, witness, 7, shots, make_multiproof(leaves, [7]), None)
         return await chain.submit(await chain.sign(call, derive_seed("//Bob")))

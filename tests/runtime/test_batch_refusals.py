@@ -19,8 +19,10 @@ from runtime.dispatch import Call, FundsUnavailable, ModuleFailure
 from runtime.executive import InvalidExtrinsicInBlock
 from runtime.outcomes import ValidTransaction
 from runtime.pallets.batches import BATCHES, answer_audit, bond, commit_batch, report_fraud, unbond, withdraw
-from runtime.pallets.problems import cancel, post, post_order
+from runtime.pallets.problems import PROBLEMS, cancel, post, post_order
 from runtime.pool import OPERATIONAL_PRIORITY
+from runtime.problem_records import make_ising
+from runtime.problem_state import CANCELLED_BLOCKS_KEPT, INSTANCES, ISING_HASHES, RECORDS
 from runtime.problem_work import WorkBudgetSpent
 from runtime.snapshots import SNAPSHOTS, find_snapshot_at
 from runtime.validity import CallNotAllowed
@@ -34,11 +36,13 @@ from tests.support.batch_chain import (
     claim_of,
     commit,
     get_batch,
+    get_solver,
     make_batch,
     make_header,
     make_market,
 )
 from tests.support.runtime_chain import RuntimeChain, get_key, get_seed, post_arguments
+from vm.problem import make_problem
 
 Arguments = tuple[object, ...]
 Change = Callable[[RuntimeChain, TestBatch], Arguments]
@@ -344,6 +348,33 @@ def test_bat_42_and_bat_43_a_report_needs_a_bond_and_a_problem() -> None:
     chain.add_block(chain.sign("alice", cancel, 0))
     assert get_batch(chain).status is BatchStatus.Void
     chain.assert_noop(errors.ProblemGone, "charlie", report_fraud, *batch.report_arguments(claim_of(0), 5))
+    other = make_ising(make_problem(6, [(i, i + 1, 1) for i in range(5)]))
+    arguments = batch.report_arguments(claim_of(0), 5, ising=other)
+    chain.assert_noop(errors.ProblemGone, "charlie", report_fraud, *arguments)
+
+
+@pytest.mark.parametrize("is_on_chain", [True, False])
+def test_bat_43_bat_46_bat_47_closing_the_problem_is_no_escape(is_on_chain: bool) -> None:
+    """The poster cancels for his solver; whoever kept the energy still reports, until even withdrawn bonds are gone."""
+    chain, batch = make_challenged(lambda index: index == 5)
+    chain.add_blocks(BATCH_PARAMS.answer_blocks)
+    chain.add_block(chain.sign("alice", cancel, 0))
+    instance = INSTANCES.find(chain.state, 0)
+    assert instance is None
+    claim = claim_of(0) if is_on_chain else batch.sign(chain, "bob")
+    shown = make_ising(batch.pool.problem)
+    arguments = batch.report_arguments(claim, 5, ising=shown)
+    gentle = batch.report_arguments(claim, 4, ising=shown)
+    chain.assert_noop(errors.LeafIsRight, "charlie", report_fraud, *gentle)
+    if not is_on_chain:
+        chain.add_blocks(BATCH_PARAMS.unbond_blocks - 3)
+    outcome = chain.add_block(chain.sign("charlie", report_fraud, *arguments))
+    assert outcome.extrinsic_results[-1].is_success, outcome.extrinsic_results[-1].failure
+    assert get_solver(chain).slashed == 1
+    PROBLEMS.check_invariants(chain.state, chain.params)
+    chain.add_blocks(CANCELLED_BLOCKS_KEPT)
+    assert RECORDS.find(chain.state, 0) is None
+    assert ISING_HASHES.find(chain.state, 0) is None
 
 
 @pytest.mark.parametrize(

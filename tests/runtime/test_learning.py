@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +13,23 @@ from consensus.belief import Belief, compute_drawn_angles, make_first_belief, ma
 from consensus.context import PoolProblem
 from consensus.digest import WorkSeal, make_seal, read_seal
 from consensus.work import compute_pool_strike_seed, compute_seed, compute_work_key
-from runtime.belief_state import BELIEFS, CURVES, POINTS_MAX, STRUCK, Curve, CurvePoint, add_point, find_law
-from runtime.pallets.problems import cancel
+from runtime.belief_state import (
+    BELIEFS,
+    CURVES,
+    POINTS_MAX,
+    STRUCK,
+    Curve,
+    CurvePoint,
+    add_point,
+    compute_learning_bytes,
+    find_law,
+)
+from runtime.pallets.problems import cancel, post
 from runtime.queries import get_learning
 from runtime.snapshots import SNAPSHOTS
 from runtime.work_context import find_pool_problem
 from tests.support.batch_chain import PARAMS, answer, commit, get_batch, make_batch, make_market
-from tests.support.runtime_chain import RuntimeChain
+from tests.support.runtime_chain import RuntimeChain, post_arguments
 from vm.law import AngleLaw, compute_law
 from vm.problem import compute_energies, pack_shots, unpack_shots
 from vm.strike import compile_circuit, run_strike
@@ -31,6 +42,21 @@ def get_pool(chain: RuntimeChain) -> PoolProblem:
     pool = find_pool_problem(chain.state, 0)
     assert pool is not None
     return pool
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_prb_18_the_deposit_is_for_the_bytes_that_belief_and_curve_really_take(depth: int) -> None:
+    chain = RuntimeChain(PARAMS)
+    assert (
+        chain.add_block(chain.sign("alice", post, *post_arguments(depth=depth, deadline=200)))
+        .extrinsic_results[-1]
+        .is_success
+    )
+    for _ in range(POINTS_MAX):
+        add_struck(chain)
+    chain.add_block()
+    kept = [chain.state.get(item.key_of(0)) for item in (BELIEFS, CURVES)]
+    assert sum(len(raw) for raw in kept if raw is not None) == compute_learning_bytes(depth)
 
 
 def add_struck(chain: RuntimeChain, *extrinsics: bytes, is_empty: bool = False) -> None:

@@ -16,6 +16,7 @@ from chain.params import UNIT_PLANCK, Params, ProblemParams
 from chain.scale import codec_of
 from consensus.core_problem import compute_core_gas
 from consensus.work import compute_repeats
+from runtime.belief_state import compute_learning_bytes
 from runtime.dispatch import FundsUnavailable
 from runtime.executive import AuthorSolution, InvalidExtrinsicInBlock
 from runtime.pallets.balances import HOLDS, TransferOnHold
@@ -65,12 +66,12 @@ def make_posted(**changes: int) -> RuntimeChain:
 
 
 def test_posting_holds_bounty_budget_and_deposit() -> None:
-    """PRB-18: each hold has its reason; the deposit counts the instance's bytes."""
+    """PRB-18: each hold has its reason; the deposit counts the bytes of instance, belief and curve."""
     chain = make_posted()
     row = get_problem(chain.view, 0)
     assert row is not None
     assert row.instance is not None
-    size = len(codec_of(Instance).encode(row.instance))
+    size = len(codec_of(Instance).encode(row.instance)) + compute_learning_bytes(1)
     deposit = UNIT_PLANCK // 10 + size * UNIT_PLANCK // 1000
     assert [item.amount for item in HOLDS.get(chain.state, get_key("alice"))] == [
         5 * UNIT_PLANCK,
@@ -344,10 +345,11 @@ def test_prb_13_orders_of_bounty_only_problems_are_compared_by_their_cost() -> N
 
 def test_a_closed_problem_is_forgotten_after_a_while() -> None:
     """The agenda removes its record; a cancelled one's soon, since posting and cancelling costs only fees."""
-    assert CANCELLED_BLOCKS_KEPT < CLOSED_BLOCKS_KEPT // 100
+    kept = RuntimeChain().params.batch.unbond_blocks
+    assert CANCELLED_BLOCKS_KEPT < kept < CLOSED_BLOCKS_KEPT // 100
     chain = make_posted()
     chain.add_block(chain.sign("alice", cancel, 0))
-    height = chain.head.number + CANCELLED_BLOCKS_KEPT
+    height = chain.head.number + kept
     assert len(AGENDA.get(chain.state, height)) == 1
     env = chain.start().env
     env.number = height

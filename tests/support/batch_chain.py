@@ -31,6 +31,7 @@ from runtime.batch_state import COMMITTED, SOLVERS
 from runtime.outcomes import BlockOutcome
 from runtime.pallets.batches import answer_audit, bond, commit_batch
 from runtime.pallets.problems import post
+from runtime.problem_records import Ising
 from runtime.work_context import find_pool_problem
 from tests.support.runtime_chain import RuntimeChain, get_key, get_seed, post_arguments
 from vm.law import AngleLaw
@@ -90,10 +91,10 @@ class TestBatch(msgspec.Struct, frozen=True, kw_only=True):
         proof = make_multiproof(self.leaves, indices)
         return number, self.pool.gas, self.witness, proof, tuple(self.shots[index] for index in indices)
 
-    def report_arguments(self, claim: FraudClaim, index: int) -> tuple[object, ...]:
+    def report_arguments(self, claim: FraudClaim, index: int, *, ising: Ising | None = None) -> tuple[object, ...]:
         """Return the arguments of Batches.report_fraud."""
         path = make_multiproof(self.leaves, [index])
-        return claim, self.pool.gas, self.witness, index, self.shots[index], path
+        return claim, self.pool.gas, self.witness, index, self.shots[index], path, ising
 
     def make_statement(self, chain: RuntimeChain, solver: str) -> Statement:
         """Return what the batch states."""
