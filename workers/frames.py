@@ -26,12 +26,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartSearch(msgspec.Struct, frozen=True, kw_only=True):
-    """To a worker: from now on run `function(job, start, count)` on chunk after chunk, from `first` upwards."""
+    """To a worker: from now on run `function(job, start, count)` on chunk after chunk of the shared range."""
 
     generation: int
     function: Callable[..., object]
     job: object
-    first: int
     chunk_seconds: float
 
 

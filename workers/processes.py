@@ -1,14 +1,14 @@
 """Long-lived worker processes for an asyncio program: one-off calls, and an endless search that can be replaced.
 
 Terms:
-    search: all workers run `function(job, start, count)` on chunk after chunk of disjoint index ranges, and report each
-        chunk, until one reports a result whose `is_last` is true, the search is replaced, or it is stopped.
+    search: all workers run `function(job, start, count)` on chunk after chunk of one range of indices, from 0 without a
+        gap (but for the chunk of a worker that dies), and report each chunk, until one reports a result whose `is_last`
+        is true, the search is replaced, or it is stopped.
     generation: number of a search; what a worker reports for an older one is thrown away.
     chunk: as many indices as take about `chunk_seconds`; a new search takes effect after at most one chunk.
-    incarnation: how many times a worker's process was replaced.
 
 Functions must be importable by name and jobs must pickle. The processes are started afresh (never forked), import
-nothing but what they are sent, and hold one end of a socket pair each: no other resource is shared.
+nothing but what they are sent, and hold one end of a socket pair each; all share the counter of the range.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar, cast
+from typing import IO, Generic, Protocol, Self, TypeVar, cast
 
 import msgspec
 
@@ -35,6 +35,7 @@ from workers.frames import (
     decode_payload,
     encode_frame,
 )
+from workers.shared_counter import make_counter
 
 CHUNK_SECONDS = 0.05
 NICENESS = 5
@@ -42,8 +43,6 @@ END_SECONDS_MAX = 2.0
 RESTART_SECONDS_MIN = 0.1
 RESTART_SECONDS_MAX = 30.0
 WORKERS_MAX = 256
-WORKER_SHIFT = 56  # indices are u64: 2^56 for each worker, of them 2^40 for each incarnation
-INCARNATION_SHIFT = 40
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 J = TypeVar("J")
@@ -126,8 +125,10 @@ class WorkerPool:
         self._tasks = asyncio.TaskGroup()
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = asyncio.Event()
+        self._counter: IO[bytes] | None = None
 
     async def __aenter__(self) -> Self:
+        self._counter = make_counter()
         await self._tasks.__aenter__()
         for link in self._links:
             await self._start(link)
@@ -143,6 +144,8 @@ class WorkerPool:
         await asyncio.wait(self._keepers)
         for link in self._links:
             await link.end()  # a keeper that failed or was cancelled has left its process
+        if self._counter is not None:
+            self._counter.close()
         # Every keeper is done, so the group only has their errors to report; those of the body pass as they are.
         if isinstance(error, asyncio.CancelledError):
             await self._tasks.__aexit__(kind, error, trace)
@@ -184,7 +187,7 @@ class WorkerPool:
         self._generation += 1
         self._on_chunk = cast("Callable[[Chunk[Outcome]], object]", on_chunk)
         self._search = StartSearch(
-            generation=self._generation, function=function, job=job, first=0, chunk_seconds=self._chunk_seconds
+            generation=self._generation, function=function, job=job, chunk_seconds=self._chunk_seconds
         )
         for link in self._links:
             self._send_search(link)
@@ -199,10 +202,11 @@ class WorkerPool:
 
     def _send_search(self, link: _Link) -> None:
         if self._search is not None:
-            link.send(msgspec.structs.replace(self._search, first=link.first_index))
+            link.send(self._search)
 
     async def _start(self, link: _Link) -> None:
-        await link.start(self._niceness)
+        assert self._counter is not None, "the pool was entered"
+        await link.start(self._niceness, self._counter.fileno())
         for call, _ in link.calls.values():  # those made while the process was being replaced
             link.send(call)
         self._send_search(link)
@@ -223,7 +227,6 @@ class WorkerPool:
             wait = RESTART_SECONDS_MIN if heard else min(2 * wait, RESTART_SECONDS_MAX)
             if await self._is_closed_within(wait):
                 return
-            link.incarnation += 1
             await self._start(link)
 
     async def _is_closed_within(self, seconds: float) -> bool:
@@ -273,25 +276,19 @@ class _Link:
 
     def __init__(self, worker: int) -> None:
         self.worker = worker
-        self.incarnation = 0
         self.calls: dict[int, tuple[Call, asyncio.Future[object]]] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    @property
-    def first_index(self) -> int:
-        """Where this process begins to search; no two processes of a generation overlap."""
-        return (self.worker << WORKER_SHIFT) + (self.incarnation << INCARNATION_SHIFT)
-
-    async def start(self, niceness: int) -> None:
+    async def start(self, niceness: int, counter: int) -> None:
         """Start the process."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-P", "-m", "workers.worker_process"]
             self.process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(os.getpid()), str(niceness)],
-                pass_fds=[theirs.fileno()],
+                [*command, str(theirs.fileno()), str(counter), str(os.getpid()), str(niceness)],
+                pass_fds=[theirs.fileno(), counter],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={

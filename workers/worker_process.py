@@ -1,4 +1,4 @@
-"""The inside of a worker process: `python -m workers.worker_process SOCKET_FD PARENT_PID NICENESS`.
+"""The inside of a worker process: `python -m workers.worker_process SOCKET_FD COUNTER_FD PARENT_PID NICENESS`.
 
 Runs what the pool sends, one thing at a time. Between two chunks of a search it looks for news, so a new search takes
 effect after at most one chunk. It ends when the pool's end of the socket closes, and on Linux the kernel ends it when
@@ -20,6 +20,7 @@ from time import perf_counter
 import msgspec
 
 from workers.frames import Call, Called, ChunkDone, StartSearch, StopSearch, encode_frame, receive_message
+from workers.shared_counter import claim
 
 PR_SET_PDEATHSIG = 1
 COUNT_GROWTH_MAX = 8
@@ -28,10 +29,10 @@ COUNT_GROWTH_MAX = 8
 class Worker:
     """One worker's loop and its present search."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, counter: int) -> None:
         self._connection = connection
+        self._counter = counter
         self._search: StartSearch | None = None
-        self._next = 0
         self._count = 1
 
     def run(self) -> None:
@@ -53,7 +54,7 @@ class Worker:
                 result, error = _attempt(message.function, message.arguments)
                 self._send(Called(call=message.call, result=result, error=error))
             case StartSearch():
-                self._search, self._next, self._count = message, message.first, 1
+                self._search, self._count = message, 1
             case StopSearch():
                 if self._search is not None and self._search.generation == message.generation:
                     self._search = None
@@ -61,10 +62,14 @@ class Worker:
                 raise TypeError(f"the pool sent a {type(message).__name__}")
 
     def _run_chunk(self, search: StartSearch) -> None:
-        count, begin = self._count, perf_counter()
-        result, error = _attempt(search.function, (search.job, self._next, count))
+        count = self._count
+        first = claim(self._counter, search.generation, count)
+        if first is None:
+            self._search = None  # the newer one is on its way
+            return
+        begin = perf_counter()
+        result, error = _attempt(search.function, (search.job, first, count))
         seconds = perf_counter() - begin
-        self._next += count
         aimed = int(count * search.chunk_seconds / max(seconds, 1e-9))
         self._count = max(1, min(aimed, COUNT_GROWTH_MAX * count))
         if error is not None or getattr(result, "is_last", False):
@@ -82,13 +87,13 @@ class Worker:
 
 def main(arguments: list[str]) -> None:
     """Set the process up and work."""
-    descriptor, parent, niceness = (int(argument) for argument in arguments)
+    descriptor, counter, parent, niceness = (int(argument) for argument in arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the node ends its workers itself
     end_with_parent(parent)
     os.nice(niceness)
     with socket.socket(fileno=descriptor) as connection:
         try:
-            Worker(connection).run()
+            Worker(connection, counter).run()
         except (BrokenPipeError, ConnectionResetError):
             return  # the pool is gone
 

@@ -7,7 +7,7 @@ import asyncio
 from consensus.ticket import SearchResult, make_ticket_job, search_tickets
 from tests.support.mining import PARAMS, make_context, make_pool_problem, make_template
 from tests.workers import jobs
-from workers.processes import WORKER_SHIFT, Chunk, WorkerPool
+from workers.processes import Chunk, WorkerPool
 
 WORKER_MIB_MAX = 200
 
@@ -26,7 +26,7 @@ def test_a_worker_finds_the_ticket_that_this_process_finds() -> None:
             pool.search(search_tickets, job, on_chunk)
             chunk = await won
             memory = await pool.run(jobs.describe_process)
-        expected = search_tickets(job, chunk.worker << WORKER_SHIFT, 1_000_000)
+        expected = search_tickets(job, chunk.result.start, 1_000_000)
         assert chunk.result.win == expected.win
         assert chunk.result.tickets <= chunk.count
         assert isinstance(memory["rss_kb"], int)

@@ -16,7 +16,7 @@ from time import monotonic
 import pytest
 
 from tests.workers import jobs
-from workers.processes import INCARNATION_SHIFT, WORKER_SHIFT, Chunk, WorkerDied, WorkerPool
+from workers.processes import Chunk, WorkerDied, WorkerPool
 
 LIMIT_SECONDS = 60.0
 ROOT = Path(__file__).parents[2]
@@ -82,10 +82,11 @@ def test_a_search_ends_with_its_last_result() -> None:
         assert len(chunks) == count
         assert {chunk.generation for chunk in chunks} == {generation}
         assert sum(chunk.result.is_last for chunk in chunks) == 1
-        for worker in {chunk.worker for chunk in chunks}:  # ranges follow one another without gap or overlap
-            mine = [chunk.result for chunk in chunks if chunk.worker == worker]
-            assert mine[0].start == worker << WORKER_SHIFT
-            assert all(a.start + a.count == b.start for a, b in pairwise(mine))
+        results = sorted((chunk.result for chunk in chunks), key=lambda found: found.start)
+        assert {chunk.worker for chunk in chunks} == {0, 1}
+        assert all(a.start + a.count <= b.start for a, b in pairwise(results))
+        ends = [0, *(found.start + found.count for found in results)]  # a chunk that was still run may be missing
+        assert sum(end != found.start for end, found in zip(ends, results, strict=False)) <= 1
 
     play(scene)
 
@@ -160,7 +161,7 @@ def test_a_worker_that_dies_is_reported_and_replaced(code: int) -> None:
     play(scene)
 
 
-def test_the_replacement_goes_on_with_the_search_in_indices_of_its_own() -> None:
+def test_the_replacement_goes_on_with_the_search_where_nobody_was() -> None:
     async def scene() -> None:
         chunks: list[Chunk[jobs.Found]] = []
         first, second = asyncio.Event(), asyncio.Event()
@@ -175,8 +176,9 @@ def test_the_replacement_goes_on_with_the_search_in_indices_of_its_own() -> None
             await first.wait()
             os.kill(victim, signal.SIGKILL)
             await second.wait()
+        before = [chunk.result.start + chunk.result.count for chunk in chunks if chunk.result.process == victim]
         later = [chunk.result.start for chunk in chunks if chunk.result.process != victim]
-        assert later[0] == 1 << INCARNATION_SHIFT
+        assert later[0] >= before[-1]
 
     play(scene)
 
