@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from time import process_time
+from types import FrameType
 
 import click
 import msgspec
 from msgspec.structs import replace
 
 from matchstrike.commands.bench_vm import ORDER_SEED, make_cubic_problem
-from matchstrike.commands.session import console, emit, output_option
+from matchstrike.commands.session import SECONDS, console, emit, output_option
 from rpc.api import Json
 from vm.engines.angled_circuit import AngledCircuit, set_drawn_angles
 from vm.engines.engine import EngineRefused
@@ -41,7 +43,7 @@ class EngineRow(msgspec.Struct, frozen=True, kw_only=True):
     """One engine on one circuit.
 
     Attributes:
-        status: ok, refused, or missing.
+        status: ok, refused, missing, or gave up (after the time that was allowed).
         live_qubits_max: What the frontier would hold.
         ms_per_strike: CPU time of a strike with its shots; the median for the frontier, one strike for the others.
         state_bytes: The register, or the tensors.
@@ -84,11 +86,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--bond-max", type=click.IntRange(2, 4096), default=BOND_MAX, show_default=True, help="For both MPS.")
 @click.option("--shots", type=click.IntRange(1), default=SHOTS_DEFAULT, show_default=True, help="Shots of a strike.")
 @click.option("--no-quimb", is_flag=True, help="Without quimb, which takes most of the time.")
+@click.option("--give-up", type=SECONDS, default=600.0, show_default=True, help="CPU seconds for one row of an MPS.")
 @output_option
-def bench_engines(qubits: tuple[int, ...], bond_max: int, shots: int, no_quimb: bool, output: str) -> None:
+def bench_engines(
+    qubits: tuple[int, ...], bond_max: int, shots: int, no_quimb: bool, give_up: float, output: str
+) -> None:
     """Measure one strike on each engine, on circuits that no state vector holds.
 
-    Grids and random cubic graphs; the last ones are deeper than the frontier can hold.
+    Grids and random cubic graphs; the last ones are deeper than the frontier can hold. What takes too long is given up,
+    and its row says after how many seconds.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     rows: list[EngineRow] = []
@@ -98,10 +104,10 @@ def bench_engines(qubits: tuple[int, ...], bond_max: int, shots: int, no_quimb: 
             status.update(f"frontier: {name}")
             rows.append(measure_frontier(case, shots))
             status.update(f"mps: {name}")
-            rows.append(measure_mps(case, shots, bond_max))
+            rows.append(try_measuring(measure_mps, "mps", case, (shots, bond_max), give_up))
             if not no_quimb:
                 status.update(f"quimb: {name}")
-                rows.append(measure_quimb(case, shots, bond_max))
+                rows.append(try_measuring(measure_quimb, "quimb", case, (shots, bond_max), give_up))
     data: dict[str, Json] = {"bond_max": bond_max, "rows": msgspec.to_builtins(rows)}
     emit(data, "\n".join(_format_rows(rows)), output)
 
@@ -122,6 +128,34 @@ def make_grid_problem(rows: int, columns: int) -> IsingProblem:
     across = [(r * columns + c, r * columns + c + 1, 1) for r in range(rows) for c in range(columns - 1)]
     down = [(r * columns + c, (r + 1) * columns + c, 1) for r in range(rows - 1) for c in range(columns)]
     return make_problem(rows * columns, across + down)
+
+
+class GaveUp(Exception):
+    """A row took longer than it was allowed."""
+
+
+def try_measuring(
+    measure: Callable[[Case, int, int], EngineRow],
+    engine: str,
+    case: Case,
+    sizes: tuple[int, int],
+    give_up_s: float,
+) -> EngineRow:
+    """Return an engine's row, or one that says after how many CPU seconds it was given up."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise GaveUp
+
+    shots, bond_max = sizes
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, give_up_s)
+    try:
+        return measure(case, shots, bond_max)
+    except GaveUp:
+        return replace(_make_row(case, shots, engine), status="gave up", note=f"gave up after {give_up_s:g} s")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def measure_frontier(case: Case, shots: int) -> EngineRow:

@@ -17,6 +17,7 @@ from matchstrike.commands.bench_engines import (
     make_grid_problem,
     measure_frontier,
     measure_quimb,
+    try_measuring,
 )
 from matchstrike.commands.bench_vm import make_cubic_problem
 from vm.strike import compile_circuit
@@ -71,3 +72,16 @@ def test_quimb_is_measured_where_it_is_installed() -> None:
 
 def test_a_grid_has_its_couplings() -> None:
     assert len(make_grid_problem(10, 10).couplings) == 180
+
+
+def test_a_row_that_takes_too_long_says_after_how_many_seconds_it_was_given_up() -> None:
+    case = next(make_cases([8]))
+
+    def spin(case: Case, shots: int, bond_max: int) -> EngineRow:
+        while True:
+            pass
+
+    row = try_measuring(spin, "mps", case, (4, 8), 0.05)
+    assert (row.status, row.note, row.engine, row.n) == ("gave up", "gave up after 0.05 s", "mps", 8)
+    assert row.ms_per_strike is None
+    assert try_measuring(measure_quimb, "quimb", case, (4, 8), 100).status in ("ok", "missing")
