@@ -144,18 +144,19 @@ class ClusterTasks:
 
 @asynccontextmanager
 async def open_cluster(
-    address: str, *, connect_seconds: float = CONNECT_SECONDS, workers_seconds: float = WORKERS_SECONDS
+    address: str, *, connect_seconds: float | None = None, workers_seconds: float = WORKERS_SECONDS
 ) -> AsyncIterator[ClusterTasks]:
     """Connect to a scheduler, `tcp://HOST:PORT`, for the time of an `async with`.
 
     Args:
-        connect_seconds: How long to try.
+        connect_seconds: How long to try; CONNECT_SECONDS when None.
         workers_seconds: How long to wait for a first worker, and when all are lost.
 
     Raises:
         ClusterFailed: no dask here, no scheduler there, no workers.
     """
     check_address(address)
+    connect_seconds = CONNECT_SECONDS if connect_seconds is None else connect_seconds
     try:
         distributed, dask = import_module("distributed"), import_module("dask")
     except ImportError as error:

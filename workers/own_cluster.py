@@ -1,11 +1,15 @@
 """A Dask cluster of own processes on this machine's loopback interface: for measurements and tests.
 
-No dashboard, no nannies: a worker that is killed stays dead. Operators start theirs with Dask's own commands.
+No dashboard, no nannies: a worker that is killed stays dead. On Linux the kernel ends the processes with the one that
+started them, however that ends. Operators start theirs with Dask's own commands.
+
+Run as a program (`python -m workers.own_cluster PARENT_PID DASK_ARGUMENT...`), it is one of these processes.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -15,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workers.processes import END_SECONDS_MAX, ONE_THREAD
+from workers.worker_process import end_with_parent
 
 
 class OwnCluster:
@@ -55,7 +60,10 @@ def start_own_cluster(*, workers: int) -> Iterator[OwnCluster]:
 def _start(kind: str, folder: str, *arguments: str) -> subprocess.Popen[bytes]:
     silent = subprocess.DEVNULL
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "dask", kind, *arguments, "--no-dashboard"],
+        [
+            *(sys.executable, "-P", "-m", "workers.own_cluster", str(os.getpid())),
+            *(kind, *arguments, "--no-dashboard"),
+        ],
         stdin=silent,
         stdout=silent,
         stderr=silent,
@@ -66,3 +74,9 @@ def _start(kind: str, folder: str, *arguments: str) -> subprocess.Popen[bytes]:
         },
         cwd=folder,
     )
+
+
+if __name__ == "__main__":
+    end_with_parent(int(sys.argv[1]))
+    sys.argv = ["dask", *sys.argv[2:]]
+    runpy.run_module("dask", run_name="__main__")
