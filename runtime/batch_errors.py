@@ -176,3 +176,9 @@ class LeafIsRight(ModuleFailure):
     """The leaf is what the strike gives: no fraud."""
 
     rule: ClassVar[str] = "BAT-44"
+
+
+class AuditTooLarge(ModuleFailure):
+    """The strikes are so dear that no block has room for the answer to an audit."""
+
+    rule: ClassVar[str] = "BAT-48"

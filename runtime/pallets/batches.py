@@ -184,6 +184,9 @@ def commit_batch(
 def _take_slot(env: Environment, batch: int, weight: int) -> int:
     """Return the height that audits a batch, where its answer has room."""
     params, most = env.params.batch, compute_audit_weight_max(env.params)
+    # SPEC BAT-48: The answer to a batch's audit MUST fit into one block's share for audits.
+    if weight > most:
+        raise errors.AuditTooLarge(f"an audit of weight {weight} fits no block, which has {most} for audits")
     first = env.number + params.audit_delay_blocks
     for height in range(first, first + params.audit_search_blocks):
         slot = SLOTS.get(env.state, height)
@@ -384,6 +387,7 @@ BATCHES = Pallet(
         errors.NothingToSlash,
         errors.ProblemGone,
         errors.LeafIsRight,
+        errors.AuditTooLarge,
     ),
     calls=(bond, unbond, withdraw, commit_batch, answer_audit, report_fraud),
     constants=make_constants,

@@ -13,10 +13,17 @@ from chain.extrinsic import decode_extrinsic
 from chain.header import encode_header
 from chain.params import UNIT_PLANCK
 from consensus.batch import CounterSource, HeaderSource, compute_statement_hash
+from consensus.core_problem import compute_core_gas
+from consensus.work import is_poolable
+from genesis.chain_spec import ChainSpec
+from genesis.presets import make_development, make_local, make_testnet
 from runtime import batch_errors as errors
-from runtime.batch_records import BatchStatus, OnChain, Signed
+from runtime.batch_records import BatchStatus, OnChain, Signed, Slot
+from runtime.batch_state import SLOTS
+from runtime.batch_weights import compute_leaves_weight
 from runtime.dispatch import Call, FundsUnavailable, ModuleFailure
 from runtime.executive import InvalidExtrinsicInBlock
+from runtime.limits import compute_audit_weight_max
 from runtime.outcomes import ValidTransaction
 from runtime.pallets.batches import BATCHES, answer_audit, bond, commit_batch, report_fraud, unbond, withdraw
 from runtime.pallets.problems import PROBLEMS, cancel, post, post_order
@@ -26,6 +33,7 @@ from runtime.problem_state import CANCELLED_BLOCKS_KEPT, INSTANCES, ISING_HASHES
 from runtime.problem_work import WorkBudgetSpent
 from runtime.snapshots import SNAPSHOTS, find_snapshot_at
 from runtime.validity import CallNotAllowed
+from runtime.weights import BASE_EXTRINSIC
 from tests.support.batch_chain import (
     BATCH_PARAMS,
     BOND,
@@ -178,10 +186,35 @@ def test_bat_24_a_commit_needs_its_deposit() -> None:
         commit_batch.function(chain.start().env, get_key("bob"), *make_batch(chain).commit_arguments())
 
 
-def test_bat_23_a_commit_without_a_height_in_reach_is_refused() -> None:
-    """BAT-23: a block whose share for audits is smaller than one answer."""
+def test_bat_48_a_batch_whose_audit_fits_no_block_is_refused() -> None:
+    """BAT-48: a block whose share for audits is smaller than one answer."""
     chain = make_market(replace(PARAMS, block=replace(PARAMS.block, audit_share_ppb=100_000)))
-    chain.assert_noop(errors.AuditsFull, "bob", commit_batch, *make_batch(chain).commit_arguments())
+    chain.assert_noop(errors.AuditTooLarge, "bob", commit_batch, *make_batch(chain).commit_arguments())
+
+
+def test_bat_23_a_commit_without_a_height_in_reach_is_refused() -> None:
+    """BAT-23: all heights that are searched have as many audits as their blocks have room for."""
+    chain = make_market()
+    batch, env = make_batch(chain), chain.start().env
+    most = compute_audit_weight_max(chain.params)
+    first = chain.head.number + 1 + BATCH_PARAMS.audit_delay_blocks
+    for height in range(first, first + BATCH_PARAMS.audit_search_blocks):
+        SLOTS.set(env.state, height, Slot(weight=most, batches=(9,)))
+    with pytest.raises(errors.AuditsFull):
+        commit_batch.function(env, get_key("bob"), *batch.commit_arguments())
+
+
+@pytest.mark.parametrize("spec", [make_development(), make_local(), make_testnet()], ids=lambda spec: spec.id)
+def test_bat_48_the_dearest_strike_that_can_be_sold_is_the_documented_one(spec: ChainSpec) -> None:
+    """Derived from each preset's numbers; what its tickets may have is dearer (docs/spec/batches.md)."""
+    params = spec.params
+    most, leaves = compute_audit_weight_max(params) - BASE_EXTRINSIC, params.batch.leaves_min
+    dearest = 589_970_000 if spec.id == "testnet" else 289_970_000
+    assert compute_leaves_weight(dearest, leaves) <= most < compute_leaves_weight(dearest + 10_000, leaves)
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "batches.md").read_text(encoding="utf-8")
+    assert f"{dearest:,} gas" in text or f"{dearest:,} on the testnet" in text
+    core = compute_core_gas(bytes(32), params.work.core_qubits, params.work.shots)
+    assert is_poolable(core, dearest, 20, params.work)
 
 
 # ---- snapshots
