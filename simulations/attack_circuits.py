@@ -17,7 +17,7 @@ from consensus.work import compute_repeats, compute_weight
 from simulations.arena import Attack, Options, Trial
 from simulations.equal_couplings import count_multiplications, make_equal_problem, strike_equal
 from vm.derivation import Angles, compute_angles, compute_uniforms, expand_seed
-from vm.gas import PRICES, STRIKE_GAS, TAIL_BITS
+from vm.gas import PRICES
 from vm.law import GAMMA_PERIOD, AngleLaw, compute_law
 from vm.order import anneal_order
 from vm.problem import IsingProblem, Shots, check_strikeable, make_problem
@@ -26,6 +26,8 @@ from vm.strike import Circuit, compile_circuit, get_circuit_gas, run_strike
 
 SHOTS = 32
 SHOTS_FOR_MARGINALS = 2_048
+# What a dense strike takes by the registers that its shots hold, in units of gas; gas itself does not know these.
+START, UNIFORM, SWEPT, BRANCH, PAIRED, COLUMN, TAIL_BITS = 140_000, 200, 11, 5_000, 7, 90, 6
 GUESS_COST = 0.001  # of a strike; the marginals are given for nothing
 
 
@@ -74,13 +76,13 @@ def play_skim_seeds(seed: int, options: Options) -> Trial:
 def _count_gas(shots: Shots) -> int:
     """Return the gas of a dense strike by the registers that its shots really held."""
     count, n = shots.shape
-    gas = STRIKE_GAS + PRICES.uniforms * count * n + (PRICES.swept << n)
+    gas = START + UNIFORM * count * n + (SWEPT << n)
     measured = 0
     while n - measured > TAIL_BITS:
         registers = len({shot.tobytes() for shot in shots[:, :measured]})
-        gas += PRICES.branches * registers + PRICES.paired * (registers << n - measured)
+        gas += BRANCH * registers + PAIRED * (registers << n - measured)
         measured += 2
-    return int(gas + PRICES.columns * (count << n - measured))
+    return int(gas + COLUMN * (count << n - measured))
 
 
 def _count_bonds(problem: IsingProblem, turn: float) -> float:
@@ -119,7 +121,7 @@ def _plant_equal(n: int, key: bytes) -> tuple[int, int]:
     check_strikeable(problem)
     circuit, law = compile_circuit(problem, depth=1), compute_law(problem, 1)
     assert (strike_equal(n, law, key, shots=SHOTS) == run_strike(circuit, law, key, shots=SHOTS)).all()
-    shortcut = count_multiplications(n, SHOTS) * PRICES.mixed + PRICES.uniforms * SHOTS * n
+    shortcut = count_multiplications(n, SHOTS) * PRICES.narrow + UNIFORM * SHOTS * n
     return get_circuit_gas(circuit, SHOTS), shortcut
 
 

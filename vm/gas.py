@@ -1,23 +1,30 @@
 """Gas: an integer that predicts how long a strike runs.
 
 A strike's work is counted from its schedule alone, kind by kind, and each kind has a price. The prices were fitted to
-measured times so that time over gas is nearly the same for dense, sparse, small and large problems; one unit is about
-a twentieth of a nanosecond on the machine of the fit. Only ratios matter.
+measured times so that time over gas is nearly the same for dense, sparse, small and large problems (docs/gas.md); one
+unit is about a twentieth of a nanosecond on the machine of the fit. Only ratios matter.
 
 Terms:
-    registers: how many different registers `shots` shots are expected to hold after k measured bits,
-        `shots 2^k / (shots + 2^k)`, rounded up.
+    registers: how many different registers `shots` shots are expected to hold after k measured bits; fewer in deeper
+        circuits, whose shots agree more.
+    run: an unmeasured step and the steps after it that only mix; they are mixed together.
+    pass: one way through a register; a run takes one for up to three positions that follow each other downwards.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
 from vm.schedule import Schedule, Step
 
 TILE_BITS = 8
-TAIL_BITS = 6
+BLOCK_BITS = 12  # positions below are mixed block by block
+NARROW = 6  # positions below have rows too short for vectors
+SPILLED_BITS, FLOODED_BITS = 18, 20  # registers of so many qubits leave the caches
 AMPLITUDES_BITS_MAX = 64  # no register is larger; keeps the integers small
+DEPTH_PRICED = 8
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,42 +32,51 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         uniforms: Numbers drawn.
-        factors: Entries of the tables of factors.
-        visits: Steps, once for each register.
+        visits: Measuring steps, runs and the suffix, once for each register.
+        couplings: Terms of the tables of factors.
+        copied: Amplitudes of branches that wait.
+        expanded: Amplitudes of registers that runs begin with new qubits.
+        gathered: Amplitudes into which a measuring step brings new qubits at positions inside a tile.
+        turned: Amplitudes that a sweep sets or rotates.
+        rotated: Amplitudes that other phases of unmeasured steps rotate.
         weighed: Amplitudes rotated, mixed and weighed by measuring steps before the suffix.
-        mixed: Amplitudes mixed by unmeasured steps.
-        rotated: Amplitudes rotated by unmeasured steps.
-        swept: Amplitudes that a sweep sets or rotates.
-        branches: Registers cut in four in the suffix.
-        paired: Amplitudes mixed and weighed there.
-        columns: Amplitudes copied into columns for the last qubits.
+        narrow: Amplitudes of passes that touch a position below NARROW.
+        wide: Amplitudes of other passes.
+        spilled: Amplitudes read and written where registers have SPILLED_BITS qubits or more.
+        flooded: The same from FLOODED_BITS on, which are not among the spilled.
     """
 
     uniforms: int
-    factors: int
     visits: int
-    weighed: int
-    mixed: int
+    couplings: int
+    copied: int
+    expanded: int
+    gathered: int
+    turned: int
     rotated: int
-    swept: int
-    branches: int
-    paired: int
-    columns: int
+    weighed: int
+    narrow: int
+    wide: int
+    spilled: int
+    flooded: int
 
 
 PRICES = Work(
-    uniforms=200,
-    factors=200,
-    visits=10200,
-    weighed=19,
-    mixed=5,
-    rotated=14,
-    swept=11,
-    branches=5000,
-    paired=7,
-    columns=90,
+    uniforms=1340,
+    visits=13290,
+    couplings=3707,
+    copied=37,
+    expanded=23,
+    gathered=32,
+    turned=39,
+    rotated=9,
+    weighed=4,
+    narrow=9,
+    wide=1,
+    spilled=2,
+    flooded=5,
 )
-STRIKE_GAS = 140000
+STRIKE_GAS = 67674
 
 
 def compute_gas(schedule: Schedule, shots: int) -> int:
@@ -72,49 +88,109 @@ def compute_gas(schedule: Schedule, shots: int) -> int:
 
 def count_work(schedule: Schedule, shots: int) -> Work:
     """Return the work of one strike of a schedule."""
+    steps, depth = schedule.steps, schedule.depth
     counts = dict.fromkeys(Work.__struct_fields__, 0)
-    measured = 0
-    for step in schedule.steps[: schedule.suffix]:
-        registers = expect_registers(shots, measured)
-        size = registers << step.live
-        counts["visits"] += registers
-        counts["factors"] += _count_factors(step)
+    measured = at = 0
+    while at < schedule.suffix:
+        step = steps[at]
+        registers = expect_registers(shots, measured, depth)
+        _count_phases(step, registers << step.live, counts)
         if step.measured:
-            counts["weighed"] += size
             measured += 1
+            copied = (expect_registers(shots, measured, depth) - registers) << (step.live - 1)
+            _count_measurement(step, registers << step.live, copied, counts)
+            end = at + 1
         else:
-            counts["mixed"] += size
-            counts["swept" if step.sweep else "rotated"] += size if step.fields else 0
-    for kind, count in _count_suffix(schedule.steps[schedule.suffix].live, measured, shots).items():
+            end = _find_run_end(schedule, at)
+            if step.introduced and not (at == 0 and step.sweep):
+                counts["expanded"] += registers << step.live
+                _count_traffic(step.live, registers << step.live, counts)
+            _count_run([mixed.position for mixed in steps[at:end]], step.live, registers << step.live, counts)
+        counts["visits"] += registers
+        at = end
+    for kind, count in _count_suffix(steps[schedule.suffix].live, measured, shots, depth).items():
         counts[kind] += count
     return Work(**{**counts, "uniforms": shots * schedule.n})
 
 
 def compute_suffix_gas(live: int, measured: int, shots: int) -> int:
-    """Return the part of the gas that a suffix takes which begins with `live` qubits after `measured` bits."""
-    return sum(int(count * getattr(PRICES, kind)) for kind, count in _count_suffix(live, measured, shots).items())
+    """Return the gas that a suffix at depth 1 takes which begins with `live` qubits after `measured` bits."""
+    return sum(int(count * getattr(PRICES, kind)) for kind, count in _count_suffix(live, measured, shots, 1).items())
 
 
-def expect_registers(shots: int, measured: int) -> int:
+def expect_registers(shots: int, measured: int, depth: int) -> int:
     """Return how many different registers the shots are expected to hold after `measured` bits."""
     branches = 1 << min(measured, AMPLITUDES_BITS_MAX)
-    return -(-shots * branches // (shots + branches)) if shots > 0 else 1
+    if shots == 0:
+        return 1
+    share = 21 - min(depth, DEPTH_PRICED)
+    return max(1, min(branches, -(-shots * branches * share // (20 * (shots + branches)))))
 
 
-def _count_suffix(live: int, measured: int, shots: int) -> dict[str, int]:
-    counts = {"swept": expect_registers(shots, measured) << live, "branches": 0, "paired": 0}
-    while live > TAIL_BITS:
-        registers = expect_registers(shots, measured)
-        counts["branches"] += registers
-        counts["paired"] += registers << live
+def _find_run_end(schedule: Schedule, at: int) -> int:
+    """Return the step after the run that begins at a step."""
+    end = at + 1
+    while end < schedule.suffix:
+        step = schedule.steps[end]
+        if step.measured or step.fields or step.introduced:
+            break
+        end += 1
+    return end
+
+
+def _count_phases(step: Step, size: int, counts: dict[str, int]) -> None:
+    if not step.fields:
+        return
+    if not step.sweep:
+        counts["couplings"] += len(step.couplings) + 1
+    if not step.measured:
+        counts["turned" if step.sweep else "rotated"] += size
+        _count_traffic(step.live, size, counts)
+
+
+def _count_measurement(step: Step, size: int, copied: int, counts: dict[str, int]) -> None:
+    counts["weighed"] += size
+    counts["copied"] += copied
+    if any(position < min(step.live - 1, TILE_BITS) for position in step.introduced):
+        counts["gathered"] += size
+    _count_traffic(step.live, size + copied, counts)
+
+
+def _count_run(positions: Sequence[int], live: int, size: int, counts: dict[str, int]) -> None:
+    passes = _list_passes(positions)
+    narrow = sum(lowest < NARROW for lowest in passes)
+    far = len(_list_passes([position for position in positions if position >= BLOCK_BITS]))
+    counts["narrow"] += narrow * size
+    counts["wide"] += (len(passes) - narrow) * size
+    _count_traffic(live, (far + any(position < BLOCK_BITS for position in positions)) * size, counts)
+
+
+def _list_passes(positions: Sequence[int]) -> list[int]:
+    """Return the lowest position of each pass."""
+    lowest: list[int] = []
+    length = 0
+    for position in positions:
+        if lowest and length < 3 and position == lowest[-1] - 1:
+            lowest[-1] = position
+            length += 1
+        else:
+            lowest.append(position)
+            length = 1
+    return lowest
+
+
+def _count_traffic(live: int, amplitudes: int, counts: dict[str, int]) -> None:
+    if live >= FLOODED_BITS:
+        counts["flooded"] += amplitudes
+    elif live >= SPILLED_BITS:
+        counts["spilled"] += amplitudes
+
+
+def _count_suffix(live: int, measured: int, shots: int, depth: int) -> dict[str, int]:
+    registers = expect_registers(shots, measured, depth)
+    counts = {"visits": registers, "turned": registers << live, "spilled": 0, "flooded": 0}
+    _count_traffic(live, registers << live, counts)
+    while live >= SPILLED_BITS:
+        _count_traffic(live, expect_registers(shots, measured, depth) << live, counts)
         measured, live = measured + 2, live - 2
-    return {**counts, "columns": shots << live}
-
-
-def _count_factors(step: Step) -> int:
-    """Return the size of a step's table of factors: a tile for each setting of the qubits beyond it."""
-    if step.sweep or not step.fields:
-        return 0
-    positions = {other for _, other, *_ in step.couplings} | (set() if step.measured else {step.position})
-    highs = sum(position >= TILE_BITS for position in positions)
-    return 1 << (min(step.live - step.measured, TILE_BITS) + highs)
+    return counts

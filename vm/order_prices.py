@@ -19,12 +19,16 @@ def make_cost_prices(n: int) -> Prices:
 def make_gas_prices(n: int, depth: int, shots: int) -> Prices:
     """Return prices whose sum is about the gas of a strike, fixed prices and tables of factors left out.
 
-    A measured step is taken to bring one unmeasured step of each lower layer with it. At depth 1 the suffix begins when
-    all qubits are introduced; at others it begins later, which cannot be seen from the light cones, and is left out.
+    A measured step is taken to bring one run of each lower layer with it, of one pass, and to introduce one qubit. At
+    depth 1 the suffix begins when all qubits are introduced; at others it begins later, which cannot be seen from the
+    light cones, and is left out.
     """
-    registers = np.array([expect_registers(shots, step) for step in range(n)], dtype=np.float64)
+    registers = np.array([expect_registers(shots, step, depth) for step in range(n + 1)], dtype=np.float64)
+    copied = PRICES.copied * (registers[1:] - registers[:-1]) / 2
+    registers = registers[:-1]
     fixed = depth * PRICES.visits * registers
-    amplitude = (PRICES.weighed + (depth - 1) * (PRICES.mixed + PRICES.rotated)) * registers
+    run = PRICES.expanded + PRICES.rotated + PRICES.narrow
+    amplitude = (PRICES.weighed + PRICES.gathered + (depth - 1) * run) * registers + copied
     lives = _list_lives(n)
     if depth > 1:
         return np.array([fixed, amplitude, fixed + amplitude * POWERS[lives]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vm import golden, trig_table
-from vm.gas import PRICES, STRIKE_GAS, compute_gas, count_work
+from vm.gas import PRICES, STRIKE_GAS, compute_gas, count_work, expect_registers
 from vm.golden import GOLDEN_STRIKES, make_golden_problem, run_self_test
 from vm.schedule import compile_schedule
 from vm.trig_table import VmDiffers, compute_trig_table, get_trig_table
@@ -51,12 +51,40 @@ def test_vm_14_gas_is_the_priced_work_of_a_schedule():
     problem = make_golden_problem("dense", 10)
     schedule = compile_schedule(problem, tuple(range(10)), 1)
     work = count_work(schedule, 32)
-    assert (work.swept, work.weighed, work.mixed, work.uniforms) == (1024, 0, 0, 320)
-    assert work.paired == 1024 + 4 * 256  # one register of 10 qubits, then 4 of 8 (expected: 32 * 4 / 36)
-    assert work.columns == 32 * 64
-    expected = STRIKE_GAS + 11 * 1024 + 7 * 2048 + 5000 * 5 + 200 * 320 + 90 * 2048
-    assert (PRICES.swept, PRICES.paired, PRICES.branches, PRICES.uniforms, PRICES.columns) == (11, 7, 5000, 200, 90)
+    assert (work.turned, work.weighed, work.wide, work.uniforms, work.visits) == (1024, 0, 0, 320, 1)
+    expected = STRIKE_GAS + 39 * 1024 + 13290 + 1340 * 320
+    assert (PRICES.turned, PRICES.visits, PRICES.uniforms) == (39, 13290, 1340)
     assert compute_gas(schedule, 32) == expected
+
+
+def test_vm_14_registers_are_never_more_than_shots_or_branches_and_fewer_in_deep_circuits():
+    for shots in (1, 7, 32, 1000):
+        for measured in range(80):
+            counts = [expect_registers(shots, measured, depth) for depth in (1, 2, 8, 20)]
+            assert counts == sorted(counts, reverse=True)
+            assert 1 <= counts[-1] <= counts[0] <= min(shots, 2**measured)
+    assert [expect_registers(32, measured, 1) for measured in (0, 1, 5, 10)] == [1, 2, 16, 32]
+    assert expect_registers(32, 10, 8) == 21  # of 32 x 1024 / 1056, thirteen twentieths
+    assert expect_registers(0, 10, 1) == 1
+
+
+def test_vm_14_passes_take_up_to_three_positions_that_follow_each_other():
+    """A dense circuit of 9 qubits and two layers: its first layer is one run from position 8 down."""
+    problem = make_golden_problem("dense", 9)
+    work = count_work(compile_schedule(problem, tuple(range(9)), 2), 32)
+    assert (work.wide, work.narrow) == (512, 2 * 512)  # 8 7 6, then 5 4 3 and 2 1 0
+    assert (work.turned, work.rotated, work.expanded, work.copied) == (2 * 512, 0, 0, 0)
+
+
+def test_vm_14_registers_beyond_the_caches_cost_more():
+    def count(n: int) -> tuple[int, int]:
+        problem = make_golden_problem("dense", n)
+        work = count_work(compile_schedule(problem, tuple(range(n)), 1), 32)
+        return work.spilled, work.flooded
+
+    assert count(17) == (0, 0)
+    assert count(18) == (2 * 2**18, 0)
+    assert count(20) == (4 * 2**18, 2 * 2**20)
 
 
 def test_vm_14_gas_grows_with_shots_depth_and_live_qubits():

@@ -83,7 +83,7 @@ def test_the_search_finds_the_order_of_least_gas_of_a_small_graph() -> None:
 
 @settings(deadline=None)
 @given(PROBLEMS)
-def test_the_prices_of_the_search_are_the_cost_and_at_depth_1_the_gas(
+def test_the_prices_of_the_search_are_the_cost_and_at_depth_1_about_the_gas(
     case: tuple[IsingProblem, tuple[int, ...], int],
 ) -> None:
     problem, order, _ = case
@@ -91,9 +91,11 @@ def test_the_prices_of_the_search_are_the_cost_and_at_depth_1_the_gas(
     as_array = np.array(order, np.int32)
     assert compute_cost(as_array, starts, members, make_cost_prices(problem.n)) == compute_order_cost(problem, order, 1)
     work = count_work(compile_schedule(problem, order, 1), 32)
-    left_out = STRIKE_GAS + work.uniforms * PRICES.uniforms + work.factors * PRICES.factors
+    left_out = STRIKE_GAS + work.uniforms * PRICES.uniforms + work.couplings * PRICES.couplings
     priced = compute_cost(as_array, starts, members, make_gas_prices(problem.n, 1, 32))
-    assert priced + left_out == compute_order_gas(problem, order, 1)
+    gathered = PRICES.gathered * work.weighed  # what the search takes every step to introduce
+    gas = compute_order_gas(problem, order, 1) - left_out
+    assert gas <= priced <= gas + gathered
 
 
 def test_the_chain_would_take_the_found_order_of_a_ring_or_grid_for_the_one_of_least_cost() -> None:
