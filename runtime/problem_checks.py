@@ -200,17 +200,15 @@ def compute_deposit(params: Params, instance: Instance, problem: IsingProblem, d
     """Return what is held for the bytes of an instance, and of what strikes may teach of it."""
     # SPEC PRB-18: The deposit MUST be `deposit_base_planck`, and `deposit_per_byte_planck` for each byte of the
     # instance and, if its coefficients may be struck, of its belief and its curve of 32 points.
-    size = len(codec_of(Instance).encode(instance))
-    if _is_teachable(problem, depth):
-        size += compute_learning_bytes(depth)
+    size = len(codec_of(Instance).encode(instance)) + compute_teachable_bytes(problem, depth)
     return params.money.deposit_base_planck + params.money.deposit_per_byte_planck * size
 
 
-def _is_teachable(problem: IsingProblem, depth: int) -> bool:
-    """Tell whether a problem may be struck some day, with the right order."""
+def compute_teachable_bytes(problem: IsingProblem, depth: int) -> int:
+    """Return what belief and curve may take; 0 for a problem that can never be struck, whatever its order."""
     try:
         check_strikeable(problem)
         compute_law(problem, depth)
     except (NotStrikeable, InvalidLaw):
-        return False
-    return True
+        return 0
+    return compute_learning_bytes(depth)

@@ -40,6 +40,7 @@ from matchstrike.commands.submitting import (
 from rpc.api import Json
 from rpc.client import RpcClient, connect
 from rpc.errors import RpcError
+from runtime.problem_checks import compute_teachable_bytes
 from vm.order import EFFORT_DEFAULT, EFFORT_MAX
 from wallet.chain_client import ChainClient, Event, Receipt, UnexpectedAnswer, open_chain, read_int, read_object
 from wallet.preview import compute_size
@@ -292,7 +293,8 @@ async def _plan_post(chain: ChainClient, posting: Posting, offer: Offer) -> Plan
     base, per_byte = (
         read_int(cast("Json", chain.metadata.constant("Problems", name))) for name in ("DepositBase", "DepositPerByte")
     )
-    deposit = base + per_byte * compute_size(chain, "Problems", "Instances", instance)
+    size = compute_size(chain, "Problems", "Instances", instance)
+    deposit = base + per_byte * (size + compute_teachable_bytes(posting.file.problem, posting.depth))
     spends = (("bounty", offer.bounty_planck), ("work budget", offer.work_budget_planck), ("deposit", deposit))
     return Plan(
         call=chain.metadata.encode_call("Problems", "post", arguments),

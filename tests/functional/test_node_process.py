@@ -95,7 +95,7 @@ def test_what_keeps_a_node_from_starting_is_said_in_one_sentence(tmp_path: Path)
     check_failure(taken.returncode, taken.stderr, f"port {port} cannot be used", "--rpc-port")
     assert b"Database" not in taken.stderr, "the port is tried before the long part of the start"
     check_failure(purge.returncode, purge.stderr, "is in use")
-    missing = run_command("--chain", str(tmp_path / "nothing.json"))
+    missing = run_command("--chain", str(tmp_path / "nothing.json"), "--rpc-port", "0", "--no-prometheus")
     check_failure(missing.returncode, missing.stderr, "neither a preset")
     (tmp_path / "file").write_text("no folder")
     file = run_command("--dev", "--base-path", str(tmp_path / "file"), "--rpc-port", "0", "--no-prometheus")

@@ -64,7 +64,7 @@ def test_a_missing_quimb_has_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.filterwarnings("ignore")  # of a foreign library
 def test_quimb_is_measured_where_it_is_installed() -> None:
     pytest.importorskip("quimb.tensor", reason="needs the extra [tensor]")
-    row = measure_quimb(next(make_cases([8])), 4, 8)
+    row = measure_quimb(next(make_cases([8])), 4, 16)
     assert row.status == "ok"
     assert row.ms_per_strike is not None
     assert "fidelity estimated at 1" in row.note

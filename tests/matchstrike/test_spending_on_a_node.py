@@ -22,7 +22,7 @@ WEIGHTED = str(EXAMPLES / "weighted12.txt")
 BOB = "5GoNkf6WdbxCFnPdAnYYQyCjAKPJgLNxXwPjwTh6DGg6gN3E"
 NEW = "0x" + "07" * 32
 ENDOWED = 10**18
-DEPOSIT, EXISTENTIAL = 343 * 10**9, 10**9
+DEPOSIT, EXISTENTIAL = 1_529 * 10**9, 10**9
 
 pytestmark = pytest.mark.usefixtures("at_node")
 
@@ -72,8 +72,8 @@ def test_a_transfer_that_would_fail_is_not_sent(arguments: tuple[str, ...], word
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(("--bounty", "2000000"), ("the bounty 2,000,000 MSK, the deposit 0.343 MSK and the fee",), id="b"),
-        pytest.param(("--bounty", "999999.9"), ("the deposit 0.343 MSK",), id="deposit"),
+        pytest.param(("--bounty", "2000000"), ("the bounty 2,000,000 MSK, the deposit 1.529 MSK and the fee",), id="b"),
+        pytest.param(("--bounty", "999999.9"), ("the deposit 1.529 MSK",), id="deposit"),
         pytest.param(("--bounty", "1", "--work-budget", "999999"), ("the work budget 999,999 MSK",), id="budget"),
         pytest.param(("--bounty", "0.0001"), ("would fail: Problems.BountyTooSmall",), id="too small"),
         pytest.param(("--bounty", "1", "--target", "900"), ("would fail: Problems.TargetOutOfReach",), id="target"),

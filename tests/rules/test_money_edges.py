@@ -154,7 +154,7 @@ def test_two_problems_of_one_poster_are_told_apart(chain: RuntimeChain) -> None:
 def test_a_post_whose_last_hold_fails_takes_back_the_first_ones(chain: RuntimeChain) -> None:
     free = chain.get_free("alice")
     outcome = chain.add_block(
-        chain.sign("alice", post, *post_arguments(bounty=UNIT_PLANCK, work_budget=free - 2 * UNIT_PLANCK))
+        chain.sign("alice", post, *post_arguments(bounty=UNIT_PLANCK, work_budget=free - 4 * UNIT_PLANCK))
     )
     assert outcome.extrinsic_results[-1].is_success
     second = chain.add_block(
