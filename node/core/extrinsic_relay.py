@@ -17,6 +17,7 @@ from itertools import islice
 
 import msgspec
 
+from chain.extrinsic import decode_extrinsic
 from chain.hashing import blake2b_256
 from network.messages import INVENTORY_MAX, ExtrinsicInventory, Extrinsics, GetExtrinsics
 from network.port import Failure, Peer
@@ -235,17 +236,17 @@ class ExtrinsicRelay:
             if not refusals or isinstance(refusals[0], BadFormat | Unfit):
                 self._seen.add(arrival.hash)
             if refusals:
-                self._punish(arrival.peer, refusals[0])
+                self._punish(arrival, refusals[0])
         if self._arrived:
             self._outbox.go_on()
 
-    def _punish(self, peer: Peer, error: Exception) -> None:
-        # SPEC SYN-17: A peer MUST be punished for an extrinsic that is no signed extrinsic or has a wrong signature,
-        # and for nothing else that an extrinsic may be by now.
+    def _punish(self, arrival: Arrival, error: Exception) -> None:
+        # SPEC SYN-17: A peer MUST be punished for an extrinsic that is no signed extrinsic, or is immortal and has a
+        # wrong signature, and for nothing else that an extrinsic may be by now.
         if isinstance(error, BadFormat):
-            self._outbox.punish(peer, 25, f"sent what is no signed extrinsic: {error}")
-        elif isinstance(error, Unfit) and error.reason == BadProof.reason:
-            self._outbox.punish(peer, 50, "sent an extrinsic with a wrong signature")
+            self._outbox.punish(arrival.peer, 25, f"sent what is no signed extrinsic: {error}")
+        elif isinstance(error, Unfit) and error.reason == BadProof.reason and _is_immortal(arrival.raw):
+            self._outbox.punish(arrival.peer, 50, "sent an extrinsic with a wrong signature")
 
     def _forget(self, item: bytes) -> None:
         wish = self._wishes.pop(item, None)
@@ -253,3 +254,9 @@ class ExtrinsicRelay:
             self._load[wish.first] -= 1
             if not self._load[wish.first]:
                 del self._load[wish.first]
+
+
+def _is_immortal(raw: bytes) -> bool:
+    """Tell whether all honest nodes agree about its signature: a mortal one covers a block of the signer's branch."""
+    signed = decode_extrinsic(raw).signed
+    return signed is not None and signed.era.is_immortal

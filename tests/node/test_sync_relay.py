@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chain.era import make_era
 from chain.hashing import blake2b_256
 from network.messages import ExtrinsicInventory, Extrinsics, GetExtrinsics
 from network.port import (
@@ -16,10 +17,12 @@ from network.port import (
     SendRequest,
 )
 from node.core.desk_limits import DeskLimits
-from node.core.effects import ContinueSync, Effect, ExtrinsicAccepted
+from node.core.effects import ContinueSync, Effect, ExtrinsicAccepted, ExtrinsicRefused
 from node.core.events import SyncStep, Tick
+from node.core.pool_errors import Unfit
+from runtime.validity import BadProof
 from tests.node.network_pump import Net
-from tests.node.world import ALICE, BOB, CHARLIE, World, find
+from tests.node.world import ALICE, BOB, CHARLIE, World, find, make_transfer
 
 
 def make_world(*peers: str) -> World:
@@ -130,6 +133,21 @@ def test_syn_17_only_what_is_bad_at_receipt_costs_its_sender() -> None:
         assert [item.points for item in find(effects, Punish)] == expected, raw
     [request] = find(offer(world, "a", bytes(32)), SendRequest)
     assert [item.points for item in find(send(world, request, valid), Punish)] == [5], "nobody asked for this one"
+
+
+def test_syn_17_what_was_signed_on_another_branch_costs_nobody_anything() -> None:
+    """A node's own calls are born at its head; where that lost, others find the signature wrong."""
+    world = make_world("a")
+    call, era = make_transfer(BOB, 10**12), make_era(32, 1)
+    miner = World()
+    world.receive(miner.mine())
+    mortal = world.sign(ALICE, call, 0, era=era, birth=bytes(32))
+    [request] = find(offer(world, "a", blake2b_256(mortal)), SendRequest)
+    effects = send(world, request, mortal)
+    [refused] = find(effects, ExtrinsicRefused)
+    assert isinstance(refused.error, Unfit)
+    assert refused.error.reason == BadProof.reason
+    assert find(effects, Punish) == []
 
 
 def test_syn_15_a_flood_of_extrinsics_is_taken_in_steps() -> None:
