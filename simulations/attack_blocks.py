@@ -6,16 +6,13 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from chain.era import IMMORTAL
-from chain.extrinsic import SigningContext, decode_extrinsic, encode_extra, make_signed
+from chain.extrinsic import decode_extrinsic
 from chain.header import Header
 from chain.params import UNIT_PLANCK, WorkParams
-from chain.secret_uri import derive_seed
 from chain.substrate_types import AddressId
 from consensus.context import WorkContext
 from consensus.errors import InvalidBlock
 from consensus.seal import CheckedHeader
-from genesis.block import make_genesis_block
 from network.bans import BanBook
 from network.libp2p.multiaddr import Multiaddr
 from network.messages import ExtrinsicInventory
@@ -32,6 +29,7 @@ from simulations.attackers import SealForger
 from simulations.cast import PARAMS, make_spec
 from simulations.chance import Chance
 from simulations.honest import Site, make_honest_node
+from simulations.market import make_call
 from simulations.secret_miner import SecretMiner
 from simulations.tickets import ModelLottery
 from simulations.world import World
@@ -209,20 +207,10 @@ def play_censorship(seed: int, options: Options) -> Trial:
 
 def make_transfer(world: World, name: str, nonce: int, *, tip_planck: int = 0) -> bytes:
     """Return a transfer of one token from a node's account to bob."""
-    seed, bob = derive_seed(f"//{name.capitalize()}"), world.computers["bob"].plan.account
-    account = world.computers[name].plan.account
-    assert account is not None
+    bob = world.computers["bob"].plan.account
     assert bob is not None
-    params = world.spec.params
-    genesis = make_genesis_block(world.spec)[0].hash
-    context = SigningContext(
-        spec_version=params.spec_version,
-        transaction_version=params.transaction_version,
-        genesis_hash=genesis,
-        birth_hash=genesis,
-    )
     call = encode_call(transfer_keep_alive, AddressId(account=bob), UNIT_PLANCK)
-    return make_signed(call, seed, account, encode_extra(IMMORTAL, nonce, tip_planck), context)
+    return make_call(world, name, nonce, call, tip_planck=tip_planck)
 
 
 def _submit(world: World, raw: bytes, sent: dict[bytes, int]) -> None:

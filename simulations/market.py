@@ -66,7 +66,7 @@ def make_account_seed(name: str) -> bytes:
     return derive_seed(f"//{name.capitalize()}")
 
 
-def make_call(world: World, name: str, nonce: int, call: bytes) -> bytes:
+def make_call(world: World, name: str, nonce: int, call: bytes, *, tip_planck: int = 0) -> bytes:
     """Return an extrinsic of a node's account."""
     seed, params = make_account_seed(name), world.spec.params
     genesis = make_genesis_block(world.spec)[0].hash
@@ -76,7 +76,7 @@ def make_call(world: World, name: str, nonce: int, call: bytes) -> bytes:
         genesis_hash=genesis,
         birth_hash=genesis,
     )
-    return make_signed(call, seed, public_of(seed), encode_extra(IMMORTAL, nonce, 0), context)
+    return make_signed(call, seed, public_of(seed), encode_extra(IMMORTAL, nonce, tip_planck), context)
 
 
 def make_planted(seed: int, number: int = 0) -> Planted:

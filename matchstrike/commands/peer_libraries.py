@@ -190,7 +190,7 @@ class AerApi:
     def __init__(self) -> None:
         self.qiskit = import_module("qiskit")
         self.aer = import_module("qiskit_aer")
-        self.gates = import_module("qiskit.circuit").library
+        self.gates = vars(import_module("qiskit.circuit"))["library"]
         self.simulators: dict[object, object] = {}
 
     def compute_probabilities(self, circuit: PeerCircuit, setting: object) -> Probabilities:

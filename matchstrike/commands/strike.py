@@ -13,17 +13,15 @@ from matchstrike.commands.session import console, emit, output_option
 from matchstrike.commands.strike_amplitude import amplitude
 from matchstrike.commands.strike_range import strike_range
 from matchstrike.commands.strike_report import StrikeRun, strike_to_json, strike_to_text
-from matchstrike.commands.strike_setup import SeedType, find_order, load_law, load_order
+from matchstrike.commands.strike_setup import SHOTS_MAX, add_circuit_options, find_order, load_law, load_order
 from matchstrike.commands.strike_ticket import ticket
 from vm.engines.angled_circuit import set_drawn_angles
 from vm.engines.engine import EngineRefused
-from vm.law import DEPTH_MAX, AngleLaw, InvalidLaw, compute_law
+from vm.law import AngleLaw, InvalidLaw, compute_law
 from vm.problem import NotStrikeable, Shots, check_strikeable
 from vm.reference import run_reference_strike
 from vm.strike import SHOTS_DEFAULT, Circuit, RegisterTooLarge, compile_circuit, get_circuit_gas, run_strike
 from workers.sharded_register import ShardedRegister, ShardLost
-
-SHOTS_MAX = 2**16
 
 
 @click.group()
@@ -32,13 +30,10 @@ def strike() -> None:
 
 
 @strike.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--depth", type=click.IntRange(1, DEPTH_MAX), required=True, help="Layers of the circuit.")
-@click.option("--seed", type=SeedType(), required=True, metavar="HEX", help="The strike's seed: 64 hexadecimal digits.")
+@add_circuit_options
 @click.option(
     "--shots", type=click.IntRange(1, SHOTS_MAX), default=SHOTS_DEFAULT, show_default=True, help="Shots to draw."
 )
-@click.option("--law", "law_file", type=click.Path(path_type=Path), help="Angle law, JSON [the published angles].")
 @click.option(
     "--order",
     "order_file",

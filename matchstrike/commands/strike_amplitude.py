@@ -13,13 +13,13 @@ from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import load_problem
 from matchstrike.commands.regular_file import read_regular_file
 from matchstrike.commands.session import console, emit, output_option
-from matchstrike.commands.strike_setup import SeedType, load_law
+from matchstrike.commands.strike_setup import add_circuit_options, load_law
 from matchstrike.commands.task_places import add_place_options, run_with_progress
 from rpc.api import Json
 from vm.amplitude_network import make_amplitude_network
 from vm.engines.angled_circuit import AngledCircuit, InvalidAngles, set_drawn_angles
 from vm.engines.engine import InvalidRequest
-from vm.law import DEPTH_MAX, InvalidLaw, compute_law
+from vm.law import InvalidLaw, compute_law
 from vm.problem import IsingProblem, NotStrikeable, check_strikeable
 from vm.strike import compile_circuit
 from workers.contraction import (
@@ -39,11 +39,8 @@ PLAN_BYTES_MAX = 2**24
 
 
 @click.command("amplitude")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--depth", type=click.IntRange(1, DEPTH_MAX), required=True, help="Layers of the circuit.")
-@click.option("--seed", type=SeedType(), required=True, metavar="HEX", help="The strike's seed: 64 hexadecimal digits.")
+@add_circuit_options
 @click.option("--bits", required=True, metavar="BITS", help="The bit string, spin 0 first; 0 alone is all zeros.")
-@click.option("--law", "law_file", type=click.Path(path_type=Path), help="Angle law, JSON [the published angles].")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Use this plan, or write it if not there.")
 @click.option(
     "--size-bits",

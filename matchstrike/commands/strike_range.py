@@ -11,10 +11,10 @@ import click
 from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import load_problem
 from matchstrike.commands.session import emit, output_option
-from matchstrike.commands.strike_setup import SeedType, find_order, load_law, load_order
+from matchstrike.commands.strike_setup import SHOTS_MAX, add_circuit_options, find_order, load_law, load_order
 from matchstrike.commands.task_places import add_place_options, run_with_progress
 from rpc.api import Json
-from vm.law import DEPTH_MAX, InvalidLaw, compute_law
+from vm.law import InvalidLaw, compute_law
 from vm.problem import NotStrikeable, check_strikeable
 from vm.problem_file import ProblemFile, compute_quantity, get_quantity_name
 from vm.strike import SHOTS_DEFAULT, RegisterTooLarge
@@ -29,17 +29,12 @@ from workers.strike_range import (
     split_range,
 )
 
-SHOTS_MAX = 2**16
-
 
 @click.command("range")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--depth", type=click.IntRange(1, DEPTH_MAX), required=True, help="Layers of the circuit.")
-@click.option("--seed", type=SeedType(), required=True, metavar="HEX", help="The range's seed: 64 hexadecimal digits.")
+@add_circuit_options
 @click.option("--start", type=click.IntRange(0, STRIKES_MAX), default=0, show_default=True, help="The first strike.")
 @click.option("--count", type=click.IntRange(1, STRIKES_MAX), required=True, help="How many strikes.")
 @click.option("--shots", type=click.IntRange(1, SHOTS_MAX), default=SHOTS_DEFAULT, show_default=True, help="Of each.")
-@click.option("--law", "law_file", type=click.Path(path_type=Path), help="Angle law, JSON [the published angles].")
 @click.option("--order", "order_file", type=click.Path(path_type=Path), help="Measurement order, JSON [annealed].")
 @click.option("--save", type=click.Path(path_type=Path), help="Write all shots to this file, packed, in their order.")
 @add_place_options

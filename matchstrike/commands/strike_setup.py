@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import msgspec
@@ -12,12 +14,15 @@ from matchstrike.commands.failure import FAILED, CommandFailed
 from matchstrike.commands.posting import ORDER_SEED
 from matchstrike.commands.regular_file import read_regular_file
 from matchstrike.commands.session import console
-from vm.law import AngleLaw, InvalidLaw, check_law
+from vm.law import DEPTH_MAX, AngleLaw, InvalidLaw, check_law
 from vm.order import OrderProgress, anneal_order
 from vm.problem import IsingProblem
 from vm.schedule import InvalidOrder, check_order
 
 FILE_BYTES_MAX = 2**20
+SHOTS_MAX = 2**16
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class SeedType(click.ParamType[bytes]):
@@ -37,6 +42,18 @@ class SeedType(click.ParamType[bytes]):
                 f"a seed is 32 bytes, written as 64 hexadecimal digits; here are {len(text)} characters", param, ctx
             )
         return seed
+
+
+def add_circuit_options(function: F) -> F:
+    """Add FILE, `--depth`, `--seed` and `--law`: the circuits of a problem whose strikes a seed gives."""
+    for add in (
+        click.option("--law", "law_file", type=click.Path(path_type=Path), help="Angle law, JSON [published angles]."),
+        click.option("--seed", type=SeedType(), required=True, metavar="HEX", help="The seed: 64 hexadecimal digits."),
+        click.option("--depth", type=click.IntRange(1, DEPTH_MAX), required=True, help="Layers of the circuit."),
+        click.argument("file", type=click.Path(path_type=Path)),
+    ):
+        function = add(function)
+    return function
 
 
 class _LawFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
