@@ -33,7 +33,10 @@ F = TypeVar("F", bound=Callable[..., object])
 def add_place_options(function: F) -> F:
     """Add `--processes` and `--cluster`."""
     processes = click.option(
-        "--processes", type=click.IntRange(1, WORKERS_MAX), help="Worker processes on this machine [one for each core]."
+        "--processes",
+        type=click.IntRange(1, WORKERS_MAX),
+        is_eager=True,  # known when the cluster's address is checked
+        help="Worker processes on this machine [one for each core].",
     )
     cluster = click.option(
         "--cluster",
@@ -96,12 +99,18 @@ async def _open_runner(processes: int | None, cluster: str | None) -> AsyncItera
 
 
 def _check_cluster(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Return the address; with it there is nothing to say about processes.
+    """Return the address.
 
     Raises:
         click.BadParameter: it is none.
+        click.UsageError: processes of this machine are asked for as well.
     """
     if value is not None:
+        if ctx.params.get("processes") is not None:
+            raise click.UsageError(
+                f"--processes is for this machine, --cluster or MATCHSTRIKE_CLUSTER names {value}: give one of them",
+                ctx,
+            )
         try:
             check_address(value)
         except InvalidAddress as error:

@@ -74,6 +74,9 @@ def test_an_amplitude_is_the_references_and_its_plan_is_used_again(run: Run, tmp
     ("arguments", "code", "words"),
     [
         ((*RANGE, "--count", 1, "--cluster", "here"), 2, "write tcp://HOST:PORT"),
+        ((*RANGE, "--count", 1, "--processes", 2, "--cluster", "tcp://127.0.0.1:1"), 2, "give one of them"),
+        ((*RANGE, "--count", 1, "--cluster", "tcp://127.0.0.1:1", "--processes", 2), 2, "give one of them"),
+        ((*AMPLITUDE, "--bits", "0", "--processes", 2, "--cluster", "tcp://127.0.0.1:1"), 2, "give one of them"),
         ((*RANGE, "--count", 0), 2, "0 is not in the range"),
         ((*RANGE, "--count", 1, "--save", "/no/such/folder/x"), 1, "No such file or directory"),
         ((*RANGE, "--count", 1, "--law", CUBIC), 1, "is not valid JSON"),
@@ -88,6 +91,13 @@ def test_a_wrong_input_gets_a_sentence(run: Run, arguments: tuple[object, ...], 
     found, out, err = run(*arguments)
     assert (found, out) == (code, "")
     assert words in " ".join(err.split())
+
+
+def test_processes_beside_a_cluster_of_the_environment_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATCHSTRIKE_CLUSTER", "tcp://127.0.0.1:1")
+    code, out, err = run(*RANGE, "--count", 1, "--processes", 2)
+    assert (code, out) == (2, "")
+    assert "MATCHSTRIKE_CLUSTER" in err
 
 
 def test_a_plan_of_another_problem_is_refused(run: Run, tmp_path: Path) -> None:
