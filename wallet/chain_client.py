@@ -183,11 +183,14 @@ class ChainClient:
         return encode_extra(era, nonce, tip), birth_hash
 
     async def _make_era(self) -> tuple[Era, bytes]:
-        header = read_object(await self.rpc.call("chain_getHeader"))
-        number = read_int(header.get("number"))
-        era = make_era(MORTAL_PERIOD, number)
+        """Return an era that begins at the newest final block, which every branch has, if that is near."""
+        final_hash, best = await asyncio.gather(self.rpc.call("chain_getFinalizedHead"), self.get_best_number())
+        final = read_object(await self.rpc.call("chain_getHeader", final_hash))
+        number = read_int(final.get("number"))
+        if best - number <= MORTAL_PERIOD // 2:
+            return make_era(MORTAL_PERIOD, number), read_hex(final_hash)
         # The era's birth is the best block itself unless the phase was quantised, which a period of 64 never is.
-        return era, read_hex(await self.rpc.call("chain_getBlockHash", number))
+        return make_era(MORTAL_PERIOD, best), read_hex(await self.rpc.call("chain_getBlockHash", best))
 
     async def _read_receipt(self, tx_hash: bytes, status: str, block_hash: bytes, raw: bytes) -> Receipt:
         at = "0x" + block_hash.hex()

@@ -18,6 +18,7 @@ from consensus.batch import HeaderSource, Witness, compute_leaf_count, compute_s
 from consensus.work import compute_shots_bytes
 from node.core.batch_notes import LEAF_BYTES, BatchNote, BatchSigner
 from node.core.batch_runs import Run
+from node.core.importer import Importer
 from runtime.batch_records import Batch, Solver
 from runtime.batch_state import SOLVERS
 from runtime.batch_weights import compute_leaves_weight
@@ -31,18 +32,32 @@ from runtime.snapshots import find_snapshot_at
 from runtime.storage import Overlay
 from runtime.weights import COMMIT_BATCH
 
-ERA_BLOCKS = 32
+ERA_BLOCKS = 64
 EXTRINSIC_BYTES = 300  # of a commit, or of an answer beside its shots and its proof
 WITNESS = codec_of(Witness)
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call is made for: the head and its state."""
+    """What a call is made for: the head, its state, and the newest final block."""
 
     params: Params
     genesis_hash: bytes
     head: Header
     view: StateView
+    final_number: int
+    final_hash: bytes
+
+
+def make_site(importer: Importer) -> Site:
+    """Return where a node stands."""
+    return Site(
+        params=importer.params,
+        genesis_hash=importer.chain.genesis_hash,
+        head=importer.head,
+        view=importer.chain.state,
+        final_number=importer.final.number,
+        final_hash=importer.final.hash,
+    )
 
 
 def choose_count(site: Site, run: Run, account: bytes) -> int:
@@ -112,12 +127,19 @@ def make_answer(site: Site, number: int, batch: Batch, note: BatchNote, shots: t
 
 
 def sign_call(site: Site, call: bytes, signer: BatchSigner, nonce: int) -> bytes:
-    """Return the extrinsic of a call, valid for a window of blocks from the head on."""
-    extra = encode_extra(make_era(ERA_BLOCKS, site.head.number), nonce, 0)
+    """Return the extrinsic of a call, valid for a window of blocks that begins at the newest final one.
+
+    The signature covers the hash of that block: one that is born at the head is void on every branch without that head.
+    Where finality lags far behind, the head has to do.
+    """
+    number, birth_hash = site.final_number, site.final_hash
+    if site.head.number - number > ERA_BLOCKS // 2:
+        number, birth_hash = site.head.number, site.head.hash
+    extra = encode_extra(make_era(ERA_BLOCKS, number), nonce, 0)
     context = SigningContext(
         spec_version=site.params.spec_version,
         transaction_version=site.params.transaction_version,
         genesis_hash=site.genesis_hash,
-        birth_hash=site.head.hash,
+        birth_hash=birth_hash,
     )
     return assemble_signed(call, signer.account, extra, signer.sign(compute_signing_payload(call, extra, context)))

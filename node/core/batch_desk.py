@@ -26,7 +26,7 @@ from consensus.context import PoolProblem
 from consensus.work import compute_shots_bytes, make_leaf
 from node.batch_lines import say_challenged, say_committed, say_paid, say_slashed, say_unanswerable, say_voided
 from node.core.author import Template
-from node.core.batch_calls import WITNESS, Site, choose_count, make_answer, make_commit, make_note, sign_call
+from node.core.batch_calls import WITNESS, Site, choose_count, make_answer, make_commit, make_note, make_site, sign_call
 from node.core.batch_conduct import make_fake_shots
 from node.core.batch_notes import BatchNote, BatchSigner, Conduct
 from node.core.batch_runs import BatchRuns, Run
@@ -114,7 +114,7 @@ class BatchDesk:
         signer, run = self._signer, self._runs.take_longest()
         if signer is None or is_catching_up:
             return DeskWork(effects=tuple(effects))
-        site, extrinsics = self._get_site(), list[bytes]()
+        site, extrinsics = make_site(self._importer), list[bytes]()
         opened = self._list_open(signer.account)
         for number, batch in opened.items():
             if batch.status is BatchStatus.Challenged and self._conduct != "silent":
@@ -139,7 +139,7 @@ class BatchDesk:
             reason = "its strikes, run again, are not those that were committed"
             self._asked[event.batch] = self._importer.head.number + self._importer.params.batch.answer_blocks
             return DeskWork(effects=(_warn(say_unanswerable(event.batch, reason)),))
-        site = self._get_site()
+        site = make_site(self._importer)
         call = make_answer(site, event.batch, batch, note, tuple(shots[index] for index in batch.leaves))
         return DeskWork(extrinsics=(self._send(site, signer, event.batch, call),))
 
@@ -236,7 +236,7 @@ class BatchDesk:
         if pool is None or event.indices != tuple(range(batch.count)) or compute_root(leaves) != batch.root:
             return None
         run = Run(header=self._importer.head, key=batch.key, pool=pool, leaves=b"".join(leaves))
-        note = make_note(self._get_site(), run, batch.count)
+        note = make_note(make_site(self._importer), run, batch.count)
         self._book.save(note)
         self._notes[note.root] = note
         return note
@@ -249,15 +249,6 @@ class BatchDesk:
         return raw
 
     # ---- bookkeeping
-
-    def _get_site(self) -> Site:
-        importer = self._importer
-        return Site(
-            params=importer.params,
-            genesis_hash=importer.chain.genesis_hash,
-            head=importer.head,
-            view=importer.chain.state,
-        )
 
     def _get_nonce(self, account: bytes) -> int:
         return self._pool.get_next_nonce(account, get_nonce(self._importer.chain.state, account))

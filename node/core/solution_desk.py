@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from chain.extrinsic import decode_extrinsic
 from consensus.commitment import Committer, compute_commitment
-from node.core.batch_calls import Site, sign_call
+from node.core.batch_calls import make_site, sign_call
 from node.core.batch_desk import DeskWork
 from node.core.batch_notes import BatchSigner
 from node.core.effects import Log
@@ -211,12 +211,7 @@ class SolutionDesk:
     def _send(self, signer: BatchSigner, call: bytes, message: str) -> DeskWork:
         """Return the signed extrinsic, if it would succeed now."""
         importer = self._importer
-        site = Site(
-            params=importer.params,
-            genesis_hash=importer.chain.genesis_hash,
-            head=importer.head,
-            view=importer.chain.state,
-        )
+        site = make_site(importer)
         own = get_nonce(site.view, signer.account)
         nonce = self._pool.get_next_nonce(signer.account, own)
         raw = sign_call(site, call, signer, nonce)

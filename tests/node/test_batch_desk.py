@@ -5,22 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chain.block import Block
+from chain.era import compute_birth, make_era
 from chain.ss58 import encode_address
 from node.batch_answers import get_solver, list_batches, list_solvers
+from node.core.batch_calls import make_site, sign_call
 from node.core.batch_notes import BatchNote
-from node.core.effects import Log
+from node.core.effects import ExtrinsicAccepted, Log
 from node.core.events import LeavesRun
 from node.core.pool_gate import get_nonce
 from node.leaf_strikes import run_leaves
 from node.note_folder import open_batch_notes
+from node.vote_keys import AccountKey
 from runtime.batch_records import BatchStatus
 from runtime.pool import OPERATIONAL_PRIORITY
 from runtime.problem_state import RECORDS
 from runtime.storage import Overlay
 from tests.node.selling import Seller
-from tests.node.world import ALICE, BOB, World, find
+from tests.node.world import ALICE, BOB, World, find, make_transfer
 from tests.support.batch_chain import BOND, PARAMS
 
 GENESIS = bytes(range(32))
@@ -249,3 +253,27 @@ def test_a_disk_that_refuses_sells_nothing(tmp_path: Path) -> None:
     for _ in range(3):
         seller.mine()
     assert seller.find_batch() is None
+
+
+@pytest.mark.parametrize("lag", [8, 32, 33])
+def test_what_a_node_signs_is_born_at_its_newest_final_block_unless_that_is_far_away(lag: int) -> None:
+    world, signer = World(params=PARAMS), AccountKey(ALICE.seed)
+    head = replace(world.head, number=1_000)
+    site = replace(make_site(world.importer), head=head, final_number=1_000 - lag, final_hash=b"f" * 32)
+    birth, birth_hash = (1_000, head.hash) if lag > 32 else (1_000 - lag, b"f" * 32)
+    era = make_era(64, birth)
+    assert compute_birth(era, 1_000) == birth
+    call = make_transfer(BOB, 1)
+    assert sign_call(site, call, signer, 0) == world.sign(ALICE, call, 0, era=era, birth=birth_hash)
+
+
+def test_a_commit_is_good_on_a_branch_without_the_head_it_was_made_on() -> None:
+    seller, other = Seller(), World(author=BOB.public, params=PARAMS)
+    seller.open_market()
+    follow(other, seller, 1)
+    seller.mine()
+    other.mine()
+    [commit] = seller.world.machine.pool.iterate_ready()
+    assert other.head.parent_hash == seller.world.head.parent_hash
+    assert other.head.hash != seller.world.head.hash
+    assert find(other.submit(commit.extrinsic.raw), ExtrinsicAccepted)

@@ -136,7 +136,7 @@ def test_syn_17_only_what_is_bad_at_receipt_costs_its_sender() -> None:
 
 
 def test_syn_17_what_was_signed_on_another_branch_costs_nobody_anything() -> None:
-    """A node's own calls are born at its head; where that lost, others find the signature wrong."""
+    """A call may be born at its signer's head; where that lost, others find the signature wrong."""
     world = make_world("a")
     call, era = make_transfer(BOB, 10**12), make_era(32, 1)
     miner = World()
