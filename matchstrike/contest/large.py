@@ -1,7 +1,8 @@
 """The contest on graphs of 40 to 100 vertices, where nobody enumerates: how good the best cut is after each budget.
 
 Targets are published optima, or, where there are none, the best cut of a long annealing (status `reference`). Instances
-whose circuits need too many live qubits are left to the classical methods, and the result says so.
+whose circuits need too many live qubits are left to the classical methods, and files of over 100 vertices left out; the
+result says so.
 
 Terms:
     ratio: the best cut found over the target's cut; above 1 if a reference was beaten.
@@ -31,6 +32,7 @@ from vm.formats import read_problem
 from vm.problem import IsingProblem
 from vm.problem_file import compute_energy_of_quantity
 from vm.refinement import refine_one_flip
+from vm.strike import compile_circuit
 
 LIVE_QUBITS_MAX = 20
 SHORT_LIVE_QUBITS = 17  # from here on a strike takes over 50 ms, and runs are a quarter as long
@@ -49,7 +51,9 @@ class LargePlan(msgspec.Struct, frozen=True, kw_only=True):
         runs: Of each method on each instance.
         depths: Of match-strike; 2 only where few qubits are live.
         evaluations: Of a run of strikes.
-        file_vertices_max: Of the public instances that are taken.
+        training_sizes: Vertices of the graphs on which rivals are tuned.
+        file_vertices_max: Of public instances that are taken whether or not a strike holds them.
+        vertices_max: Of those that are taken if one does.
     """
 
     sizes: tuple[int, ...]
@@ -57,7 +61,9 @@ class LargePlan(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     depths: tuple[int, ...]
     evaluations: int
+    training_sizes: tuple[int, ...]
     file_vertices_max: int = 100
+    vertices_max: int = 100
 
 
 class LargeCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +99,25 @@ class LargeResult(msgspec.Struct, frozen=True, kw_only=True):
 def make_large_plan(*, quick: bool) -> LargePlan:
     """Return what is measured."""
     if quick:
-        return LargePlan(sizes=(40,), per_size=2, runs=2, depths=(1,), evaluations=2048, file_vertices_max=60)
-    return LargePlan(sizes=(40, 60, 80), per_size=3, runs=3, depths=(1, 2), evaluations=2048)
+        return LargePlan(
+            sizes=(40,),
+            per_size=2,
+            runs=2,
+            depths=(1,),
+            evaluations=2048,
+            training_sizes=(40,),
+            file_vertices_max=60,
+            vertices_max=60,
+        )
+    return LargePlan(
+        sizes=(40, 60, 80),
+        per_size=3,
+        runs=3,
+        depths=(1, 2),
+        evaluations=2048,
+        training_sizes=(40, 60),
+        vertices_max=800,
+    )
 
 
 def run_large(
@@ -108,9 +131,10 @@ def run_large(
         for n in plan.sizes
         for number in range(plan.per_size)
     ]
-    instances += read_public_instances(files, vertices_max=plan.file_vertices_max)
+    public, left_out = choose_public_instances(files, plan)
+    instances += public
     rivals = _tune_rivals(plan, seed=seed)
-    cells, left_out, trials = [], [], []
+    cells, trials = [], []
     for group in dict.fromkeys(_get_group(instance) for instance in instances):
         own = [instance for instance in instances if _get_group(instance) == group]
         on_progress(f"large graphs: {group}")
@@ -158,6 +182,18 @@ def read_public_instances(files: dict[str, bytes], *, vertices_max: int) -> list
     return instances
 
 
+def choose_public_instances(files: dict[str, bytes], plan: LargePlan) -> tuple[list[Instance], list[str]]:
+    """Return the files that take part, and a line for each large one that no strike holds."""
+    chosen, left_out = [], []
+    for instance in read_public_instances(files, vertices_max=plan.vertices_max):
+        live = compile_circuit(instance.problem, depth=1).schedule.live_qubits_max  # in the order of least width
+        if instance.n <= plan.file_vertices_max or live <= LIVE_QUBITS_MAX:
+            chosen.append(instance)
+        else:
+            left_out.append(f"{instance.name}, nor anything else: {instance.n} vertices, {live} live qubits")
+    return chosen, left_out
+
+
 def compute_cut_ratio(problem: IsingProblem, energy: int, target: int) -> float:
     """Return the cut that an energy stands for over the target's."""
     total = sum(weight for _, _, weight in problem.couplings) + problem.offset
@@ -176,7 +212,7 @@ def _tune_rivals(plan: LargePlan, *, seed: int) -> list[tuple[int | None, Method
     training = [
         make_reference_instance(family, n, 0, seed=seed, purpose="tuning")
         for family in ("cubic", "weighted", "grid")
-        for n in plan.sizes[:2]
+        for n in plan.training_sizes
     ]
     rivals: list[tuple[int | None, Method]] = [(None, make_uniform()), (None, make_rounding())]
     for grid in list_grids().values():

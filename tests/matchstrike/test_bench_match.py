@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from matchstrike.commands import bench_match as module
 from matchstrike.contest.contestants import Lengths
-from matchstrike.contest.large import LargePlan
+from matchstrike.contest.large import LargePlan, choose_public_instances
 from matchstrike.contest.plots import is_installed
 from matchstrike.contest.small import SmallPlan
 
@@ -22,7 +22,7 @@ TINY = SmallPlan(
     training_per_size=1,
     lengths=Lengths(strikes=256, classical=1024),
 )
-TINY_LARGE = LargePlan(sizes=(40,), per_size=1, runs=1, depths=(1,), evaluations=128)
+TINY_LARGE = LargePlan(sizes=(40,), per_size=1, runs=1, depths=(1,), evaluations=128, training_sizes=(40,))
 
 
 @pytest.fixture(name="tiny")
@@ -67,6 +67,48 @@ def test_json_holds_seeds_settings_and_intervals_and_large_graphs(tiny):
     assert {one["status"] for one in data["families"][0]["instances"]} == {"brute force"}
     ratios = [cell["ratio"]["value"] for cell in data["large"]["cells"] if cell["method"] == "goemans-williamson"]
     assert min(ratios) > 0.95
+    assert data["large_plan"]["sizes"] == [40]
+
+
+def test_public_graphs_alone_and_how_to_repeat_them(tiny, tmp_path):
+    (tmp_path / "square.txt").write_text("4 4\n1 2 1\n2 3 1\n3 4 1\n1 4 1\n")
+    (tmp_path / "best_cuts.csv").write_text("file,best_cut,status\nsquare.txt,4,optimal\n")
+    arguments = ["--no-small", "--no-large", "--graphs", str(tmp_path), "--runs", "2", "--seed", "7", "-o", "json"]
+    result = CliRunner().invoke(module.bench_match, arguments)
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert data["families"] == []
+    assert data["large"]["instances"] == [{"name": "square.txt", "n": 4, "target": -4, "status": "optimal"}]
+    assert {cell["hits"] for cell in data["large"]["cells"] if cell["method"] == "fixed-p1"} == {1.0}
+    assert (data["seed"], data["plan"]["runs"], data["large_plan"]["runs"]) == (7, {"cubic": 2}, 2)
+    assert data["large_plan"]["sizes"] == []
+    assert len(data["tuning"]["settings"]["annealing"]) == 72
+    assert data["versions"]["numpy"]
+
+
+def test_large_files_take_part_if_a_strike_holds_them():
+    path = b"200 199\n" + b"".join(b"%d %d 1\n" % (i, i + 1) for i in range(1, 200))
+    full = b"120 7140\n" + b"".join(b"%d %d 1\n" % (i, j) for j in range(1, 121) for i in range(1, j))
+    plan = LargePlan(sizes=(), per_size=1, runs=1, depths=(1,), evaluations=128, training_sizes=(40,), vertices_max=800)
+    table = b"file,best_cut,status\nfull.txt,3600,optimal\npath.txt,199,optimal\n"
+    files = {"best_cuts.csv": table, "full.txt": full, "path.txt": path}
+    chosen, left_out = choose_public_instances(files, plan)
+    assert [instance.name for instance in chosen] == ["path.txt"]
+    assert left_out == ["full.txt, nor anything else: 120 vertices, 120 live qubits"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--family", "cubic", "--no-small"), "--no-small leaves them out"),
+        (("--no-small", "--no-large"), "leave nothing to compare"),
+        (("--runs", "0"), "not in the range"),
+    ],
+)
+def test_options_that_leave_nothing_are_refused(arguments, words):
+    result = CliRunner().invoke(module.bench_match, [*arguments])
+    assert result.exit_code == 2
+    assert words in result.stderr
 
 
 def test_a_folder_that_does_not_exist_is_named(tiny):
