@@ -7,6 +7,7 @@ import click
 from matchstrike.commands.bench_chain import bench_chain
 from matchstrike.commands.bench_engines import bench_engines
 from matchstrike.commands.bench_followers import bench_followers
+from matchstrike.commands.bench_gas import bench_gas
 from matchstrike.commands.bench_match import bench_match
 from matchstrike.commands.bench_network import bench_network
 from matchstrike.commands.bench_reads import bench_rpc
@@ -24,6 +25,7 @@ def bench() -> None:
 bench.add_command(bench_chain)
 bench.add_command(bench_engines)
 bench.add_command(bench_followers)
+bench.add_command(bench_gas)
 bench.add_command(bench_match)
 bench.add_command(bench_network)
 bench.add_command(bench_rpc)

@@ -1,0 +1,164 @@
+"""`matchstrike bench gas`: how well gas predicts time on circuits that its fit has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import process_time
+
+import click
+import msgspec
+
+from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems
+from matchstrike.commands.session import console, emit, output_option
+from rpc.api import Json
+from vm.annealed_circuit import make_annealed_circuit
+from vm.law import AngleLaw, compute_law
+from vm.problem import IsingProblem
+from vm.strike import LIVE_QUBITS_MAX, Circuit, get_circuit_gas, run_strike
+
+DEPTHS = (1, 2, 3, 5)
+STRIKES = 3  # different seeds, the same in every round
+NS_PER_GAS = 0.05  # of the machine of the fit, to tell beforehand what takes too long
+
+
+class GasRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One circuit.
+
+    Attributes:
+        group: held out, or fitted: dense problems that the fit had.
+        ms: CPU time of a strike of 32 shots, the mean over seeds of the least over rounds.
+    """
+
+    group: str
+    graph: str
+    n: int
+    p: int
+    live: int
+    gas: int
+    ms: float
+    ns_per_gas: float
+
+
+class GasSpread(msgspec.Struct, frozen=True, kw_only=True):
+    """Nanoseconds per gas of a group; `deviation` is the half of their range over its middle."""
+
+    group: str
+    circuits: int
+    least: float
+    most: float
+    deviation: float
+    inner: float
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A circuit that is measured."""
+
+    group: str
+    graph: str
+    circuit: Circuit
+    law: AngleLaw
+    gas: int
+
+
+@click.command("gas")
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True, help="Each time is the least of them.")
+@click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes that take longer, by their gas.")
+@click.option("--ms-min", default=0.0, show_default=True, help="Leave out shorter ones.")
+@output_option
+def bench_gas(rounds: int, ms_max: float, ms_min: float, output: str) -> None:
+    """Measure time per gas on circuits that gas was not fitted to, beside some that it was.
+
+    CPU time; rounds go over all circuits one after another, so that a busy spell spoils no circuit's every time.
+    """
+    with console.status("looking for measurement orders") as status:
+        candidates = [*list_candidates("held out", list_held_out_problems(), ms_min=ms_min, ms_max=ms_max)]
+        candidates += list_candidates("fitted", list_anchors(), ms_min=ms_min, ms_max=ms_max)
+        best = [[float("inf")] * STRIKES for _ in candidates]
+        for number in range(rounds):
+            status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")
+            for times, candidate in zip(best, candidates, strict=True):
+                times[:] = map(min, times, time_strikes(candidate, is_first=number == 0))
+    rows = [make_row(candidate, times) for candidate, times in zip(candidates, best, strict=True)]
+    spreads = [
+        compute_spread(group, [row.ns_per_gas for row in rows if row.group == group])
+        for group in dict.fromkeys(row.group for row in rows)
+    ]
+    data: dict[str, Json] = {"rounds": rounds, "strikes": STRIKES}
+    data |= {"rows": msgspec.to_builtins(rows), "spreads": msgspec.to_builtins(spreads)}
+    emit(data, "\n".join(format_rows(rows, spreads)), output)
+
+
+def list_candidates(
+    group: str, problems: Iterable[tuple[str, IsingProblem]], *, ms_min: float, ms_max: float
+) -> list[Candidate]:
+    """Return the circuits at each depth whose strikes should take between so many milliseconds."""
+    found = []
+    for graph, problem in problems:
+        for depth in DEPTHS:
+            circuit = make_annealed_circuit(problem, depth)
+            if circuit.schedule.live_qubits_max > LIVE_QUBITS_MAX:
+                continue
+            gas = get_circuit_gas(circuit)
+            if ms_min <= 1e-6 * NS_PER_GAS * gas <= ms_max:
+                law = compute_law(problem, depth)
+                found.append(Candidate(group=group, graph=graph, circuit=circuit, law=law, gas=gas))
+    return found
+
+
+def time_strikes(candidate: Candidate, *, is_first: bool) -> list[float]:
+    """Return the CPU seconds of each strike."""
+    times = []
+    for index in range(STRIKES):
+        seed = index.to_bytes(32, "little")
+        if is_first and index == 0:
+            run_strike(candidate.circuit, candidate.law, seed)  # compiled and in the caches
+        started = process_time()
+        run_strike(candidate.circuit, candidate.law, seed)
+        times.append(process_time() - started)
+    return times
+
+
+def make_row(candidate: Candidate, times: Sequence[float]) -> GasRow:
+    """Return a circuit's row."""
+    schedule = candidate.circuit.schedule
+    seconds = sum(times) / len(times)
+    return GasRow(
+        group=candidate.group,
+        graph=candidate.graph,
+        n=schedule.n,
+        p=schedule.depth,
+        live=schedule.live_qubits_max,
+        gas=candidate.gas,
+        ms=1e3 * seconds,
+        ns_per_gas=1e9 * seconds / candidate.gas,
+    )
+
+
+def compute_spread(group: str, values: Sequence[float]) -> GasSpread:
+    """Return the spread of a group; `inner` is that of its values without the largest and least twentieth."""
+    ordered = sorted(values)
+    cut = len(ordered) // 20
+    kept = ordered[cut : len(ordered) - cut]
+    return GasSpread(
+        group=group,
+        circuits=len(ordered),
+        least=ordered[0],
+        most=ordered[-1],
+        deviation=(ordered[-1] - ordered[0]) / (ordered[-1] + ordered[0]),
+        inner=(kept[-1] - kept[0]) / (kept[-1] + kept[0]),
+    )
+
+
+def format_rows(rows: Sequence[GasRow], spreads: Sequence[GasSpread]) -> list[str]:
+    """Return the table, circuits with the most time per gas first, and the spreads."""
+    lines = [f"{'group':<10}{'graph':<18}{'n':>4}{'p':>3}{'live':>6}{'gas':>13}{'ms':>10}{'ns/gas':>9}"]
+    lines += [
+        f"{row.group:<10}{row.graph:<18}{row.n:>4}{row.p:>3}{row.live:>6}{row.gas:>13}{row.ms:>10.3f}"
+        f"{row.ns_per_gas:>9.4f}"
+        for row in sorted(rows, key=lambda row: -row.ns_per_gas)
+    ]
+    return lines + [
+        f"{one.group}: {one.circuits} circuits, {one.least:.4f} to {one.most:.4f} ns per gas, +-{one.deviation:.1%}; "
+        f"nine in ten within +-{one.inner:.1%}"
+        for one in spreads
+    ]
