@@ -105,10 +105,10 @@ def _run(case: Case, engine: Engine) -> TicketRun:
 
 async def _read_case(block: str, url: str) -> Case:
     async with open_chain(url) as chain:
-        header = await _read_header(chain, await _find_hash(chain, block))
+        header = await read_header(chain, await _find_hash(chain, block))
         if header.number == 0:
             raise CommandFailed("block 0 was made, not mined: it has no ticket")
-        parent = await _read_header(chain, header.parent_hash)
+        parent = await read_header(chain, header.parent_hash)
         params = await _read_params(chain, parent)
         try:
             problem_id = read_work(header).problem
@@ -130,7 +130,7 @@ async def _find_hash(chain: ChainClient, block: str) -> bytes:
     return read_hex(answer)
 
 
-async def _read_header(chain: ChainClient, block_hash: bytes) -> Header:
+async def read_header(chain: ChainClient, block_hash: bytes) -> Header:
     """Return the header with a hash, which is computed again here: nothing in it can be invented."""
     answer = await chain.rpc.call("chain_getHeader", "0x" + block_hash.hex())
     if answer is None:

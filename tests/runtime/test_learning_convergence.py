@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -17,43 +16,18 @@ from tests.runtime.test_learning import add_struck, get_pool
 from tests.support.batch_chain import PARAMS
 from tests.support.landscape import make_cubic
 from tests.support.runtime_chain import RuntimeChain, post_arguments
+from tests.support.struck_landscape import SHOTS, measure, search_grid
 from vm.law import AngleLaw
-from vm.problem import IsingProblem, make_problem, sum_energies
-from vm.strike import Circuit, compile_circuit, run_strike
+from vm.problem import IsingProblem, make_problem
+from vm.strike import Circuit, compile_circuit
 
-SHOTS = 32
 CHAIN_PARAMS = replace(PARAMS, work=replace(PARAMS.work, shots=SHOTS))
-GRID = np.linspace(0.75, 1.25, 7)
 
 
 def make_sk(n: int, seed: int) -> IsingProblem:
     """Return a Sherrington-Kirkpatrick problem."""
     chance = random.Random(seed)
     return make_problem(n, [(i, j, chance.choice((-1, 1))) for i in range(n) for j in range(i + 1, n)])
-
-
-def measure(circuit: Circuit, law: AngleLaw, strikes: int) -> float:
-    """Return the mean energy of strikes under a law; the seeds are always the same."""
-    chance = random.Random(77)
-    total = sum(
-        sum_energies(circuit.problem, run_strike(circuit, law, chance.randbytes(32), shots=SHOTS))
-        for _ in range(strikes)
-    )
-    return total / (strikes * SHOTS)
-
-
-def search_grid(circuit: Circuit, published: AngleLaw, strikes: int) -> float:
-    """Return the optimum under the same dressing: the minimum of a parabola through a grid of sharp angles."""
-    rows, energies = [], []
-    for x in GRID:
-        for y in GRID:
-            gamma, beta = int(published.gamma_means[0] * x), int(published.beta_means[0] * y)
-            law = AngleLaw(gamma_means=(gamma,), gamma_widths=(1,), beta_means=(beta,), beta_widths=(1,))
-            rows.append((1, x, y, x * x, x * y, y * y))
-            energies.append(measure(circuit, law, strikes))
-    c = np.linalg.lstsq(np.array(rows), np.array(energies), rcond=None)[0]
-    x, y = np.linalg.solve([[2 * c[3], c[4]], [c[4], 2 * c[5]]], [-c[1], -c[2]])
-    return float(c @ (1, x, y, x * x, x * y, y * y))
 
 
 def make_chain(problem: IsingProblem, *, displaced: tuple[float, float]) -> RuntimeChain:
