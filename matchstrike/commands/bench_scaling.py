@@ -109,6 +109,7 @@ async def _measure(parts: Sequence[StrikeRange], processes: int, rounds: int, is
             places[f"processes {count}"] = LocalTasks(pool)
         if is_dask:
             places[f"dask {processes}"] = await stack.enter_async_context(_open_own_cluster(processes))
+        sizes = {name: runner.places for name, runner in places.items()}  # a cluster tells while it is connected
         windows: dict[str, list[Window]] = {name: [] for name in places}
         with console.status("warming up") as status:
             for runner in places.values():
@@ -120,7 +121,7 @@ async def _measure(parts: Sequence[StrikeRange], processes: int, rounds: int, is
     if len({window.fingerprint for each in windows.values() for window in each}) != 1:
         raise CommandFailed("the places disagree about the same strikes", FAILED)
     ones = windows["processes 1"]
-    return [_make_row(name, places[name].places, rows, ones) for name, rows in windows.items()]
+    return [_make_row(name, sizes[name], rows, ones) for name, rows in windows.items()]
 
 
 @asynccontextmanager
