@@ -59,6 +59,8 @@ def find_snapshot_at(state: Overlay, problem: int, height: int) -> SnapshotEntry
 def find_snapshot(env: Environment, problem: int, snapshot: bytes) -> SnapshotEntry | None:
     """Return the entry of this snapshot, if it was in force somewhere in the window."""
     entries = SNAPSHOTS.get(env.state, problem)
+    if not entries:
+        return None
     ends = [entry.height for entry in entries[1:]] + [env.number + 1]
     oldest = env.number - env.params.batch.window_blocks
     found = (entry for entry, end in zip(entries, ends, strict=True) if end > oldest and entry.snapshot == snapshot)

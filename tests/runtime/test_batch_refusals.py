@@ -134,9 +134,12 @@ def test_bat_16_a_commit_needs_a_problem_that_buys_strikes() -> None:
     batch = make_batch(chain)
     header = HeaderSource(header=encode_header(make_header(chain, problem=9)))
     unknown = (header, 9, batch.root, 16, batch.snapshot)
+    counter = CounterSource(counter=0)
     chain.assert_noop(errors.WrongSnapshot, "bob", commit_batch, *unknown)
+    chain.assert_noop(errors.WrongSnapshot, "bob", commit_batch, counter, *unknown[1:])
     chain.add_block(chain.sign("alice", cancel, 0))
     chain.assert_noop(errors.WrongSnapshot, "bob", commit_batch, *batch.commit_arguments())
+    chain.assert_noop(errors.WrongSnapshot, "bob", commit_batch, counter, *batch.commit_arguments()[1:])
 
 
 def test_bat_19_one_batch_for_each_parent_and_never_an_earlier_one() -> None:
