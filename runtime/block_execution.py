@@ -36,6 +36,7 @@ from runtime.signed import SigningFacts, check_payable, compute_signature_key, g
 from runtime.storage import Overlay
 from runtime.validity import (
     BadMandatory,
+    CallCrashed,
     CallNotAllowed,
     ExhaustsResources,
     InherentAfterSigned,
@@ -46,6 +47,10 @@ from runtime.weights import BASE_BLOCK, BASE_EXTRINSIC
 
 IsSignatureChecked = Callable[[bytes], bool]
 SIGNED_CLASSES = (DispatchClass.Normal, DispatchClass.Operational)
+
+# What a mistake in a call raises, the same on every node. What a node's disk or memory raises is not among them: that
+# says nothing about the extrinsic, and has to end the node.
+MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class BlockExecution:
@@ -132,7 +137,7 @@ class BlockExecution:
             raise InherentAfterSigned(f"the inherent {entry.pallet}.{call.name} follows a signed extrinsic")
         mark = env.make_mark()
         try:
-            call.function(env, *arguments)
+            self._make_call(entry, mark, *arguments)
         # SPEC RUN-17: An inherent that fails MUST make its block invalid.
         except DispatchFailure as failure:
             env.roll_back(mark)
@@ -159,13 +164,11 @@ class BlockExecution:
         self._check_room(kind, weight, length)
         fee = self._compute_base_fee(weight, length) + signed.tip
         check_payable(self.params, info, fee)
+        begin = env.make_mark()
         charge(env, signer, info, fee)
-        self._has_signed = True
-        self._weight_used[kind] += weight + BASE_EXTRINSIC
-        self._bytes_used[kind] += length
         mark = env.make_mark()
         try:
-            call.function(env, signer, *arguments)
+            self._make_call(entry, begin, signer, *arguments)
         # SPEC RUN-02: A call that fails MUST change nothing but the signer's nonce and fee.
         except DispatchFailure as failure:
             env.roll_back(mark)
@@ -174,6 +177,9 @@ class BlockExecution:
             )
         else:
             outcome = ApplyOutcome(fee=fee, weight=weight)
+        self._has_signed = True
+        self._weight_used[kind] += weight + BASE_EXTRINSIC
+        self._bytes_used[kind] += length
         settle(env, signer, fee, signed.tip)
         success = self._get_success(weight, kind)
         if outcome.error is None:
@@ -181,6 +187,16 @@ class BlockExecution:
         else:
             env.deposit_event(ExtrinsicFailed(dispatch_error=outcome.error, dispatch_info=success.dispatch_info))
         return outcome
+
+    def _make_call(self, entry: CallEntry, begin: tuple[int, int], *arguments: object) -> None:
+        """Make a call; one that crashes leaves nothing since `begin`."""
+        try:
+            entry.call.function(self.env, *arguments)
+        # SPEC RUN-30: An extrinsic whose call raises anything but a dispatch error MUST be refused.
+        except MISTAKES as error:
+            self.env.roll_back(begin)
+            what = f"{entry.pallet}.{entry.call.name} raised {type(error).__name__}: {error}"
+            raise CallCrashed(f"{what}; this is a mistake in the runtime, please report it") from error
 
     def _check_signed(
         self,

@@ -46,6 +46,14 @@ class CallNotAllowed(InvalidTransaction):
     scale_index: ClassVar[int] = 0
 
 
+class CallCrashed(InvalidTransaction):
+    """A call that raised what no call may raise: a mistake of the runtime, which must not stop the chain."""
+
+    rule: ClassVar[str] = "RUN-30"
+    reason: ClassVar[str] = "Transaction call crashed"
+    scale_index: ClassVar[int] = 0
+
+
 class Payment(InvalidTransaction):
     """A signer who cannot pay the fee."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from chain.hashing import blake2b_256
@@ -23,7 +24,9 @@ from node.core.events import ExtrinsicsRemoved, Tick, TicketFound
 from node.core.import_errors import BlockKnown
 from node.core.pool_errors import AlreadyImported, BadFormat, Unfit
 from node.core.sealing import Sealing
+from runtime.environment import Environment
 from runtime.pallets.balances import transfer_all
+from runtime.pallets.system import remark
 from runtime.runtime import encode_call
 from tests.node.world import ALICE, BOB, CHARLIE, World, find, get_job, get_refusal
 
@@ -313,6 +316,23 @@ def test_what_turns_out_unpayable_leaves_the_pool_with_its_reason_and_its_follow
     assert "Inability to pay" in drop.reason
     entry = world.machine.pool.get(blake2b_256(third))
     assert entry is None or not world.machine.pool.is_ready(entry)
+
+
+def test_run_30_a_call_that_crashes_stops_no_miner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RUN-30: it leaves the pool with the mistake as its reason, and the block has the others."""
+
+    def crash(env: Environment, origin: bytes, data: bytes) -> None:
+        raise ValueError("zip() argument 2 is longer than argument 1")
+
+    monkeypatch.setattr(remark, "function", crash)
+    world = World()
+    bad, good = world.sign(BOB, encode_call(remark, b""), 0), world.transfer(CHARLIE, BOB, 10**12, 0)
+    for raw in (bad, good):
+        assert find(world.submit(raw), ExtrinsicAccepted)
+    assert world.mine().extrinsics[1:] == (good,)
+    drop = world.machine.pool.get_drop(blake2b_256(bad))
+    assert drop is not None
+    assert "please report it" in drop.reason
 
 
 def test_imp_07_what_was_told_final_stays_final_over_a_restart_with_an_older_head() -> None:

@@ -10,9 +10,10 @@ from chain.era import Era, make_era
 from chain.extrinsic import decode_extrinsic, make_bare
 from chain.params import UNIT_PLANCK, BlockParams, Params
 from chain.scale import encode_compact
+from runtime.environment import Environment
 from runtime.executive import InvalidExtrinsicInBlock
 from runtime.pallets.balances import transfer_allow_death, transfer_keep_alive
-from runtime.pallets.system import BLOCK_HASH, ExtrinsicFailed, Remarked, remark, remark_with_event
+from runtime.pallets.system import ACCOUNT, BLOCK_HASH, ExtrinsicFailed, Remarked, remark, remark_with_event
 from runtime.pallets.timestamp import set as set_timestamp
 from runtime.pallets.work import solution
 from runtime.runtime import encode_call
@@ -21,6 +22,7 @@ from runtime.validity import (
     AncientBirthBlock,
     BadMandatory,
     BadProof,
+    CallCrashed,
     CallNotAllowed,
     ExhaustsResources,
     Future,
@@ -245,6 +247,38 @@ def test_run_10_a_bare_call_that_is_no_inherent_is_refused() -> None:
     raw = make_bare(encode_call(transfer_keep_alive, to("bob"), 1))
     refuse(RuntimeChain(), raw, CallNotAllowed)
     refuse_in_pool(RuntimeChain(), raw, CallNotAllowed)
+
+
+@pytest.mark.parametrize("mistake", [ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, AssertionError])
+def test_run_30_a_call_that_crashes_is_refused_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, mistake: type[Exception]
+) -> None:
+    """RUN-30: whatever it wrote before, fee and nonce included; the block goes on."""
+
+    def crash(env: Environment, origin: bytes, data: bytes) -> None:
+        ACCOUNT.remove(env.state, origin)
+        raise mistake("of ours")
+
+    chain = RuntimeChain()
+    monkeypatch.setattr(remark, "function", crash)
+    bad = chain.sign("alice", remark, b"x")
+    assert "System.remark raised" in refuse(chain, bad, CallCrashed).diagnosis
+    execution = chain.start()
+    with pytest.raises(CallCrashed):
+        execution.apply_extrinsic(bad)
+    assert execution.apply_extrinsic(transfer(chain)).is_success
+
+
+def test_run_30_what_a_disk_raises_ends_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RUN-30: it says nothing about the extrinsic."""
+
+    def fail(env: Environment, origin: bytes, data: bytes) -> None:
+        raise OSError("input/output error")
+
+    chain = RuntimeChain()
+    monkeypatch.setattr(remark, "function", fail)
+    with pytest.raises(OSError, match="input/output"):
+        chain.start().apply_extrinsic(chain.sign("alice", remark, b"x"))
 
 
 def test_run_18_a_signed_inherent_is_refused() -> None:
