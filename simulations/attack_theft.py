@@ -27,7 +27,7 @@ from simulations.world import World
 class UnboundLottery(ModelLottery):
     """Seals that fit every header: what tickets would be if the work key did not name the author."""
 
-    def make_seal(self, job: TicketJob, index: int) -> WorkSeal:
+    def seal_shots(self, job: TicketJob, index: int, pool_shots: bytes) -> WorkSeal:
         """Return the seal of an index, whoever asks."""
         core_hash = blake2b(index.to_bytes(8, "little"), digest_size=32).digest()
         return WorkSeal(index=index, core_hash=core_hash, pool_shots=b"")

@@ -168,9 +168,9 @@ def test_an_attack_gains_no_more_than_its_bound(name: str) -> None:
     assert report.gain <= report.bound
 
 
-@pytest.mark.parametrize("name", ["partition", "free-riding", "forge-seals", "grind-challenges", "collusion"])
+@pytest.mark.parametrize("name", sorted(SMALL.keys() - {"nothing-at-stake", "poison-belief", "steal-solution"}))
 def test_an_attack_pays_without_its_defence(name: str) -> None:
-    """The quick ones; the others are in the slow set."""
+    """Three need more blocks and seeds than these for that, and are in the slow set."""
     assert play(name, defence="off", **SMALL[name]).gain > ATTACKS[name].bound
 
 
