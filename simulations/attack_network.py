@@ -10,9 +10,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from chain.params import UNIT_PLANCK, Params
-from consensus.finality import SIGNED_VOTE_BYTES, Evidence, SignedVote, Vote, decode_signed_vote, is_slashable
+from consensus.finality import SIGNED_VOTE_BYTES, Evidence, SignedVote, decode_signed_vote, is_slashable
 from network.port import Publish
-from node.core import vote_pool, vote_trail
 from node.core.effects import Effect
 from node.core.events import Event, OffenceReported
 from runtime.queries import get_account
@@ -20,7 +19,6 @@ from simulations.arena import Attack, Options, Trial
 from simulations.cast import PARAMS, STAKE_PLANCK, make_plans, make_spec, make_vote_seed
 from simulations.computer import NodePlan
 from simulations.honest import Site, make_honest_node
-from simulations.market import switch
 from simulations.world import World
 
 BLOCK_MS = 3_000
@@ -146,18 +144,6 @@ def play_equivocation(seed: int, options: Options) -> Trial:
     return Trial(attack=results[0], honest=results[1], facts={"final blocks in conflict": float(conflicts)})
 
 
-def play_nothing_at_stake(seed: int, options: Options) -> Trial:
-    """Vote on both sides of a split that heals; without the defence no node sees that two votes are in conflict."""
-    if options.is_defended:
-        return play_equivocation(seed, options)
-    with switch(vote_pool, is_slashable=_never_slash), switch(vote_trail, is_slashable=_never_slash):
-        return play_equivocation(seed, options)
-
-
-def _never_slash(one: Vote, two: Vote) -> bool:
-    return False
-
-
 def _make_twins(share: float, votes: list[SignedVote]) -> tuple[list[NodePlan], NodePlan]:
     """Return two honest nodes, and eve with this share of all stake."""
     alice, bob, eve = _make_plans(3, is_staked=True)
@@ -245,18 +231,6 @@ EQUIVOCATION = Attack(
     steps=(1_000.0, 5_000.0, 10_000.0, 20_000.0),
     holds_to=10_000.0,
     seeds=4,
-)
-NOTHING_AT_STAKE = Attack(
-    name="nothing-at-stake",
-    summary="A validator votes on both sides of a split, so that it earns on whichever wins.",
-    unit="tokens",
-    defence="two votes of one key for one height cost its stake; off: no node compares votes",
-    play=play_nothing_at_stake,
-    defaults={"stake": 0.2, "value": 0.0, "blocks": 30},
-    parameter="stake",
-    steps=(0.1, 0.2, 0.3),
-    holds_to=0.3,
-    seeds=8,
 )
 FREE_RIDING = Attack(
     name="free-riding",

@@ -10,19 +10,21 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from chain.ed25519 import sign
+from chain.ed25519 import public_of, sign
 from chain.header import encode_header, make_sealed
 from consensus.digest import WorkSeal, make_seal
 from consensus.finality import (
     SIGNED_VOTE_BYTES,
     SignedVote,
+    Vote,
     compute_vote_message,
     decode_signed_vote,
     encode_signed_vote,
 )
 from network.port import Publish
-from node.core.effects import Effect
+from node.core.effects import BlockImported, Effect
 from node.core.events import Event, Tick
+from runtime.queries import find_vote_duty
 from simulations.honest import Site, make_honest_node
 
 
@@ -58,6 +60,34 @@ class DoubleVoter:
         return Publish(
             topic="votes", data=encode_signed_vote(SignedVote(vote=vote, key=first.key, signature=signature))
         )
+
+
+class BothSidesVoter:
+    """Votes on every branch that its node hears of, once for each checkpoint; it never brings evidence."""
+
+    def __init__(self, site: Site) -> None:
+        """Begin as an honest node without a vote key."""
+        assert site.vote_seed is not None
+        self._seed, self._key = site.vote_seed, public_of(site.vote_seed)
+        self._machine = make_honest_node(replace(site, vote_seed=None))
+        self._cast: set[Vote] = set()
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Do what an honest node does, and vote on each block as if it were the best."""
+        effects = self._machine.handle(event, now_ms)
+        blocks = [effect for effect in effects if isinstance(effect, BlockImported)]
+        kept = [effect for effect in effects if not (isinstance(effect, Publish) and effect.topic == "votes")]
+        return [*kept, *(publish for block in blocks for publish in self._vote_on(block))]
+
+    def _vote_on(self, block: BlockImported) -> list[Publish]:
+        importer = self._machine.importer
+        vote = find_vote_duty(importer.states.get_view(block.hash), block.header, importer.params)
+        if vote is None or vote in self._cast:
+            return []
+        self._cast.add(vote)
+        signature = sign(self._seed, compute_vote_message(vote))
+        signed = SignedVote(vote=vote, key=self._key, signature=signature)
+        return [Publish(topic="votes", data=encode_signed_vote(signed))]
 
 
 def _is_vote(publish: Publish) -> bool:

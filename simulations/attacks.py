@@ -16,11 +16,11 @@ from simulations.attack_network import (
     EQUIVOCATION,
     FREE_RIDING,
     LONG_RANGE,
-    NOTHING_AT_STAKE,
     PARTITION,
 )
 from simulations.attack_solutions import SNIPE, STEAL_SOLUTION
 from simulations.attack_theft import PROOF_THEFT
+from simulations.attack_votes import NOTHING_AT_STAKE
 
 ATTACKS: Mapping[str, Attack] = {
     attack.name: attack

@@ -13,7 +13,7 @@ from consensus.work import compute_shots_bytes
 from matchstrike.commands import sim as module
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.sim import sim
-from node.core import importer
+from node.core import importer, vote_pool, vote_trail
 from node.core.batch_conduct import make_fake_shots
 from runtime import settlement
 from runtime.pallets import batches, problems
@@ -135,7 +135,7 @@ SMALL = {
     "partition": {"blocks": "15", "seeds": "1"},
     "eclipse": {"blocks": "15", "seeds": "1"},
     "equivocation": {"blocks": "35", "seeds": "1"},
-    "nothing-at-stake": {"blocks": "20", "seeds": "1"},
+    "nothing-at-stake": {"blocks": "40", "seeds": "1"},
     "free-riding": {"blocks": "20", "seeds": "1"},
     "censorship": {"transfers": "6", "seeds": "1"},
     "forge-seals": {"blocks": "10", "seeds": "1"},
@@ -205,6 +205,15 @@ def test_a_fork_choice_by_work_alone_turns_long_range_red(monkeypatch: pytest.Mo
     monkeypatch.setattr(importer, "is_better", lambda candidate, best: candidate.work_total > best.work_total)
     monkeypatch.setattr(importer.Importer, "_finalize", lambda self: ())
     report = play("long-range", **settings)
+    assert report.must_not_pay
+    assert not report.is_held
+
+
+def test_votes_that_nobody_compares_turn_nothing_at_stake_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever votes on both branches keeps its stake, and earns where an honest validator's vote was lost."""
+    for module_of_votes in (vote_pool, vote_trail):
+        monkeypatch.setattr(module_of_votes, "is_slashable", lambda one, two: False)
+    report = play("nothing-at-stake", blocks="67", seeds="1")
     assert report.must_not_pay
     assert not report.is_held
 
