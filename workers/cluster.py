@@ -26,6 +26,7 @@ WORKERS_SECONDS = 60.0  # without any worker, before giving up
 WATCH_SECONDS = 1.0
 TASKS_PER_PLACE = 4  # given to the scheduler at once; so results and memory stay bounded
 TASKS_MORE = 16  # for places that join later
+SCHEDULER_LOST = "the scheduler went away; start it again and repeat the command"
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -121,6 +122,8 @@ class ClusterTasks:
             return pickle.loads(await future)
         except VersionsDiffer as error:
             raise ClusterDiffers(f"a worker of the cluster has another version of Matchstrike: {error}") from None
+        except distributed.comm.CommClosedError:  # it may come before the client knows that it is alone
+            raise SchedulerLost(SCHEDULER_LOST) from None
         except distributed.KilledWorker as error:
             raise TaskKillsWorkers(f"workers died under task {index} again and again: {error}") from None
         except ModuleNotFoundError as error:
@@ -136,7 +139,7 @@ class ClusterTasks:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self._client.status != "running":
-                raise SchedulerLost("the scheduler went away; start it again and repeat the command")
+                raise SchedulerLost(SCHEDULER_LOST)
             alone = 0.0 if self.places else alone + WATCH_SECONDS
             if alone >= self._workers_seconds:
                 raise NoWorkers(f"the cluster has had no workers for {alone:.0f} s; start some and repeat the command")
