@@ -183,5 +183,6 @@ def test_no_sequence_of_calls_makes_or_loses_money_or_harms_the_honest() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_no_long_sequence_of_calls_does() -> None:
     run(200, 60)

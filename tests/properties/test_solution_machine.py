@@ -271,7 +271,7 @@ class LongSolutionMachine(SolutionMachine):
     """The same, for longer."""
 
 
-TestLongSolutionMachine = pytest.mark.slow(LongSolutionMachine.TestCase)
+TestLongSolutionMachine = pytest.mark.timeout(1_800)(pytest.mark.slow(LongSolutionMachine.TestCase))
 TestLongSolutionMachine.settings = settings(
     max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
