@@ -23,9 +23,9 @@ from consensus.context import WorkContext
 from node.chain_store import ChainStore
 from node.core.step_book import StepBook
 from runtime.block_execution import IsSignatureChecked
-from runtime.executive import Runtime, is_never_checked
+from runtime.executive import is_never_checked
 from runtime.outcomes import BlockOutcome
-from simulations.money import check_money
+from simulations.money import CheckedRuntime
 
 KEPT_MAX = 4_096
 
@@ -56,7 +56,7 @@ def _trim(memory: dict[Key, Value]) -> None:
         del memory[next(iter(memory))]
 
 
-class SharedRuntime(Runtime):
+class SharedRuntime(CheckedRuntime):
     """One node's view of it."""
 
     def __init__(self, params: Params, genesis_hash: bytes, shared: SharedWork) -> None:
@@ -80,7 +80,6 @@ class SharedRuntime(Runtime):
         outcome = self._shared.outcomes.get(block.hash)
         if outcome is None:
             outcome = super().execute_block(view, parent, block, is_signature_checked=is_signature_checked)
-            check_money(view, block.header.number, outcome, self.params)
             self._shared.outcomes[block.hash] = outcome
             self._shared.trim()
         return outcome

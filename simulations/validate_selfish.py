@@ -9,6 +9,7 @@ Source: Eyal, Sirer, Majority is not Enough, arXiv:1311.0243, algorithm 1 and eq
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
@@ -104,8 +105,9 @@ def play_selfish(random: Random, alpha: float, gamma: float, *, blocks: int = RU
             far.hear([block, *shown])
         miners[block.hash] = block.miner
     best = far.node.best
-    own = sum(miners[item.hash] == ATTACKER for item in far.node.tree.iterate_ancestry(best.hash) if item.number)
-    return own / best.number, chain.count
+    rewards = Counter(miners[item.hash] for item in far.node.tree.iterate_ancestry(best.hash) if item.number)
+    assert rewards.total() == best.number, "each block of the best chain is one miner's reward, and no other is"
+    return rewards[ATTACKER] / best.number, chain.count
 
 
 def measure_selfish(seed: int, scale: float) -> Iterator[Row]:

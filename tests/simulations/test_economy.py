@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from chain.params import UNIT_PLANCK, MoneyParams
 from genesis.presets import make_local
-from runtime.dispatch import InvariantBroken
+from runtime.environment import Environment
 from runtime.issuance import compute_miner_reward, compute_validators_share
-from runtime.pallets.balances import deposit
+from runtime.pallets.balances import change_issuance, deposit, mint
 from runtime.pallets.transaction_payment import MULTIPLIER_MIN, ONE, compute_next_multiplier
+from simulations import money
 from simulations.arena import UnknownOption
 from simulations.chance import Chance
 from simulations.economy import (
@@ -28,6 +31,7 @@ from simulations.economy import (
 from simulations.economy_agents import Miner, MiningMarket, Validator, choose_validators
 from simulations.economy_market import DealResult
 from simulations.economy_window import Setting, play_window
+from simulations.money import MoneyBroken
 from simulations.plain_chain import Endowments, PlainChain
 
 PARAMS = make_local().params
@@ -83,8 +87,25 @@ def test_money_from_nowhere_is_seen_in_the_block_that_brings_it(monkeypatch: pyt
     chain = make_chain(0)
     grow(chain, 3)
     monkeypatch.setattr("runtime.pallets.work.mint", deposit)
-    with pytest.raises(InvariantBroken, match="the issuance grew by 0"):
+    with pytest.raises(MoneyBroken, match="and the issuance 0"):
         grow(chain, 4)
+
+
+def test_a_unit_from_nowhere_ends_a_window_of_the_economy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mint_more(env: Environment, who: bytes, amount: int) -> int:
+        change_issuance(env, 1)
+        return mint(env, who, amount)
+
+    monkeypatch.setattr("runtime.pallets.work.mint", mint_more)
+    with pytest.raises(MoneyBroken, match="its events say"):
+        play_window(make_plain_setting(blocks=10), PARAMS, make_market(), Chance(1))
+
+
+def test_nothing_in_simulations_executes_blocks_without_counting_the_money() -> None:
+    for path in sorted(Path(money.__file__).parent.glob("*.py")):
+        text = path.read_text()
+        makes_runtime = "import Runtime" in text or " Runtime," in text or "executive import BlockExecution" in text
+        assert not (makes_runtime or "execution.finish()" in text) or path.name == "money.py", path.name
 
 
 def test_sums_over_years_are_the_sums_over_their_blocks() -> None:

@@ -57,7 +57,7 @@ def test_lazy_nodes_agree_and_make_blocks_final() -> None:
 
 
 def test_a_unit_from_nowhere_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the first block that has it: issued without an event, or paid twice."""
+    """In the first block that has it: issued without an event, paid twice, or on hold without being there."""
 
     def mint_more(env: Environment, who: bytes, amount: int) -> int:
         balances.change_issuance(env, 1)
@@ -67,7 +67,12 @@ def test_a_unit_from_nowhere_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> No
         balances.deposit(env, who, amount)
         return balances.mint(env, who, amount)
 
-    for broken, words in ((mint_more, "its events say"), (mint_twice, "the balances sum to")):
+    def mint_held(env: Environment, who: bytes, amount: int) -> int:
+        balances.HOLDS.set(env.state, who, (balances.IdAmount(id=balances.HoldReason.Staking, amount=1),))
+        return balances.mint(env, who, amount)
+
+    cases = ((mint_more, "its events say"), (mint_twice, "gave accounts"), (mint_held, "1 on hold"))
+    for broken, words in cases:
         monkeypatch.setattr(work, "mint", broken)
         with pytest.raises(MoneyBroken, match=words):
             make_world(make_plans(2), until_ms=30_000)
