@@ -13,7 +13,7 @@ Layout in the store: `s | storage key` -> value, `u | height` -> undo record, `t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -119,7 +119,7 @@ class StateTree:
         self.oldest_height = head.height
 
     @classmethod
-    def open(cls, store: Store, *, cache_bytes_max: int = CACHE_BYTES_MAX, depth: int | None = None) -> StateTree:
+    def open(cls, store: Store, *, cache_bytes_max: int = CACHE_BYTES_MAX, depth: int | None = None) -> Self:
         """Rebuild the tree from the values in a store and check it.
 
         Args:

@@ -25,7 +25,7 @@ from node.core.sealing import Sealing
 from node.core.solution_desk import SolutionDesk
 from node.core.vote_desk import VoteDesk
 from simulations.disk import Disk
-from simulations.shared_runtime import SharedRuntime, SharedStepBook, SharedWork, share_steps
+from simulations.shared_runtime import SharedRuntime, SharedStepBook, SharedWork, open_shared_tree
 from simulations.voting import DiskOffenceBook, DiskVoteBook, SeedSigner
 
 STATE_WINDOW_BLOCKS = 256
@@ -84,7 +84,7 @@ def make_node(site: Site, signer: BatchSigner | None, kind: type[Machine] = Mach
         chain = open_chain(site.disk, genesis_hash=header.hash)
     else:
         chain = create_chain(site.disk, BlockData(header=header, extrinsics=(), work_total=0), state)
-    share_steps(chain.state, site.shared)
+    chain.state = open_shared_tree(site.disk, site.shared)
     params = site.spec.params
     runtime = SharedRuntime(params, header.hash, site.shared)
     importer = Importer(chain, runtime, params, state_window=STATE_WINDOW_BLOCKS, seal_checker=site.check_seal)

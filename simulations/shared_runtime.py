@@ -19,6 +19,7 @@ from chain.pause import Pause, never_pause
 from chain.state_overlay import Changes
 from chain.state_tree import PreparedCommit, StateTree
 from chain.state_view import StateView
+from chain.store import Store
 from consensus.context import WorkContext
 from node.chain_store import ChainStore
 from node.core.step_book import StepBook
@@ -114,16 +115,30 @@ class SharedStepBook(StepBook):
             self._store.set_steps(known)
 
 
-def share_steps(tree: StateTree, shared: SharedWork) -> None:
-    """Let a tree take over the steps that equal trees have prepared for the same changes."""
-    prepare = tree.prepare
+class SharedTree(StateTree):
+    """One node's state tree, which takes over the steps that equal trees have prepared for the same changes."""
 
-    def prepare_once(changes: Changes, *, undo_floor: int | None = None, pause: Pause = never_pause) -> PreparedCommit:
-        key = (tree.root, tree.height, tree.depth, tree.oldest_height, undo_floor, id(changes))
-        known = shared.steps.get(key)
+    shared: SharedWork | None = None
+
+    def prepare(self, changes: Changes, *, undo_floor: int | None = None, pause: Pause = never_pause) -> PreparedCommit:
+        """Return the step, as the first tree that stood where this one stands found it."""
+        if self.shared is None:
+            return super().prepare(changes, undo_floor=undo_floor, pause=pause)
+        steps = self.shared.steps
+        key = (self.root, self.height, self.depth, self.oldest_height, undo_floor, id(changes))
+        known = steps.get(key)
         if known is None:
             # the changes are kept beside the step, so that their id stays theirs
-            known = shared.steps[key] = (changes, prepare(changes, undo_floor=undo_floor, pause=pause))
+            known = steps[key] = (changes, super().prepare(changes, undo_floor=undo_floor, pause=pause))
         return known[1]
 
-    tree.prepare = prepare_once  # type: ignore[method-assign]
+
+def open_shared_tree(store: Store, shared: SharedWork) -> SharedTree:
+    """Return the state tree of a store that holds a chain.
+
+    Raises:
+        StateDamaged: the store's values are not those of its head.
+    """
+    tree = SharedTree.open(store)
+    tree.shared = shared
+    return tree
