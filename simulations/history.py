@@ -77,15 +77,13 @@ class History:
 def describe(item: object) -> str:
     """Return a short text of a record; the same for the same record in every process."""
     kind = type(item)
-    if kind is bytes:
-        return _describe_bytes(item)  # type: ignore[arg-type]
     special = _SPECIAL.get(kind)
     if special is not None:
         return special(item)
     if isinstance(item, msgspec.Struct):
         return f"{kind.__name__}({', '.join([describe(getattr(item, name)) for name in item.__struct_fields__])})"
     match item:
-        case str() | int() | bool() | float() | None:
+        case str() | int() | float():
             return str(item)
         case Exception():
             return f"{kind.__name__}: {item}"
@@ -133,6 +131,12 @@ def _describe_verdict(item: JudgeGossip) -> str:
 
 
 _SPECIAL: Mapping[type, Callable[[Any], str]] = {
+    bytes: _describe_bytes,
+    str: str,
+    int: str,
+    bool: str,
+    float: str,
+    type(None): str,
     StartMining: _describe_order,
     BlockImported: _describe_import,
     NoticeReceived: _describe_notice,

@@ -93,8 +93,8 @@ def test_two_hundred_blocks_with_faults_end_well_with_two_hundred_seeds() -> Non
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_twenty_nodes_make_fifty_blocks_a_second() -> None:
-    """On an idle core; a busy one gets half of what is wanted."""
+def test_twenty_nodes_of_which_four_vote_make_more_than_25_blocks_a_second() -> None:
+    """Measured on an idle core: 50.8-58.6, and 34-42 if all twenty vote; a busy core gets half of that."""
     measured = measure_throughput(process_time, nodes=20, validators=4, blocks=100)
     print(measured, measure_throughput(process_time, nodes=20, validators=20, blocks=100))
     assert measured.blocks_per_second > 25
