@@ -15,6 +15,7 @@ from network.messages import Status
 from network.port import Peer
 
 REST_MS = 2_000
+BARREN_MS_MIN = 500  # what a barren answer costs however quickly it comes
 TRIES_MAX = 3
 KEPT_MAX = 512
 
@@ -24,14 +25,14 @@ class FastPeer(msgspec.Struct, kw_only=True):
 
     Attributes:
         is_here: It is connected.
-        barren: Its barren answers since fast sync began.
+        barren_ms: How long its barren answers were waited for since fast sync began.
         tries: Requests for the proof at this place that it left without an answer.
         has_no_more: Its answer at this place was barren.
     """
 
     status: Status | None = None
     is_here: bool = True
-    barren: int = 0
+    barren_ms: int = 0
     rests_until_ms: int = 0
     tries: int = 0
     has_no_more: bool = False
@@ -68,9 +69,9 @@ class FastPeers:
     def list_told(self) -> list[tuple[Peer, FastPeer]]:
         """Return the connected peers that have said a status, those to be asked first in front."""
         told = [(peer, state) for peer, state in self._peers.items() if state.is_here and state.status is not None]
-        # SPEC SYN-22: Barren answers of a peer MUST be counted for the whole of a fast sync, and the peers with the
-        # fewest be asked first, whatever they claim.
-        return sorted(told, key=lambda row: (row[1].barren, -row[1].final_number))
+        # SPEC SYN-22: The time for which a peer's barren answers were waited MUST be added up for the whole of a fast
+        # sync, and the peers with the least be asked first, whatever they claim.
+        return sorted(told, key=lambda row: (row[1].barren_ms, -row[1].final_number))
 
     def list_fresh(self, above: int) -> list[tuple[Peer, FastPeer]]:
         """Return those that claim a final block above this one and were not asked at this place in vain."""
@@ -80,11 +81,15 @@ class FastPeers:
             if state.final_number > above and not state.has_no_more and state.tries < TRIES_MAX
         ]
 
-    def note_barren(self, peer: Peer, now_ms: int) -> None:
-        """Count a barren answer, and leave the peer alone for a moment."""
+    def note_barren(self, peer: Peer, asked_ms: int, now_ms: int) -> None:
+        """Note a barren answer to what was asked at `asked_ms`, and leave the peer alone for a moment.
+
+        Not the answers are counted but the time, or whoever says at once that it has nothing would come after those
+        who let everybody wait.
+        """
         state = self._peers.get(peer)
         if state is not None:
-            state.barren += 1
+            state.barren_ms += max(BARREN_MS_MIN, now_ms - asked_ms)
             state.rests_until_ms = now_ms + REST_MS
 
     def begin_place(self) -> None:
@@ -94,6 +99,6 @@ class FastPeers:
 
     def _forget(self) -> None:
         """Keep the memory of those who went within bounds; the least barren are forgotten first."""
-        gone = [(state.barren, peer) for peer, state in self._peers.items() if not state.is_here]
+        gone = [(state.barren_ms, peer) for peer, state in self._peers.items() if not state.is_here]
         for _, peer in sorted(gone)[: max(0, len(gone) - KEPT_MAX)]:
             del self._peers[peer]

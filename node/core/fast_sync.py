@@ -144,7 +144,7 @@ class FastSync:
         self._told_ms = now_ms if self._told_ms is None else self._told_ms
 
     def _on_failure(self, ask: FastAsk, now_ms: int) -> None:
-        self._peers.note_barren(ask.peer, now_ms)
+        self._peers.note_barren(ask.peer, ask.at_ms, now_ms)
         state = self._peers.get(ask.peer)
         if state is not None and isinstance(ask.request, GetFinality):
             state.tries += 1
@@ -154,7 +154,7 @@ class FastSync:
             if self.target is not None:
                 pass  # what is final above the target is left to the node
             elif isinstance(answer, FinalitySteps):
-                self._on_steps(ask.peer, ask.request.start, answer, now_ms)
+                self._on_steps(ask, ask.request.start, answer, now_ms)
             else:
                 self._punish(ask.peer, "answered another question")
             return
@@ -167,11 +167,12 @@ class FastSync:
             if brought != "nothing":
                 self._progress_ms = now_ms
             if brought != "full":
-                self._peers.note_barren(ask.peer, now_ms)
+                self._peers.note_barren(ask.peer, ask.at_ms, now_ms)
         except FalseAnswer as error:
             self._punish(ask.peer, f"a false answer: {error}")
 
-    def _on_steps(self, peer: Peer, start: bytes, answer: FinalitySteps, now_ms: int) -> None:
+    def _on_steps(self, ask: FastAsk, start: bytes, answer: FinalitySteps, now_ms: int) -> None:
+        peer = ask.peer
         taken, is_current, is_end = self.proof.bytes_taken, start == self.proof.start, False
         try:
             self.proof.take_page(start, answer.steps)
@@ -191,7 +192,7 @@ class FastSync:
         if state is None:
             return
         if is_end or self.proof.bytes_taken == taken or (is_meagre and state.final_number > self.proof.final_number):
-            self._peers.note_barren(peer, now_ms)
+            self._peers.note_barren(peer, ask.at_ms, now_ms)
             state.has_no_more = is_current
 
     # What to do next

@@ -184,15 +184,21 @@ def test_syn_22_claims_and_connections_reset_no_count() -> None:
     assert sync._peers.list_told()[0][0] == "honest"
 
 
-def test_syn_22_the_least_barren_are_asked_first_then_the_highest_claim() -> None:
+def test_syn_22_those_least_waited_for_in_vain_are_asked_first_then_the_highest_claim() -> None:
     peers = FastPeers()
     for peer, number in (("low", 10), ("liar", 1_000), ("high", 20)):
         peers.join(peer)
         state = peers.get(peer)
         assert state is not None
         state.status = make_status(number)
-    peers.note_barren("liar", 0)
+    peers.note_barren("liar", 0, 10)
     assert [peer for peer, _ in peers.list_told()] == ["high", "low", "liar"]
+    for _ in range(10):
+        peers.note_barren("high", 0, 300)
+    peers.note_barren("liar", 0, 9_500)
+    assert [peer for peer, _ in peers.list_told()] == ["low", "high", "liar"], (
+        "saying no at once costs less than waiting"
+    )
 
 
 def test_what_is_known_of_peers_that_went_is_bounded() -> None:
@@ -241,7 +247,7 @@ def test_syn_22_a_peer_that_drips_is_asked_after_others(kind: type, drip: Callab
     net.run_until(lambda: newcomer.sync.outcome is not None, limit_ms=60_000)
     newcomer.finish()
     told = dict(newcomer.sync._peers.list_told())
-    assert told["peer 0"].barren > told["peer 1"].barren == 0
+    assert told["peer 0"].barren_ms > told["peer 1"].barren_ms == 0
 
 
 def test_syn_22_a_sliver_is_taken_and_counts_as_barren() -> None:
