@@ -157,5 +157,5 @@ POISON_BELIEF = Attack(
     steps=(0.1, 0.3, 0.5, 0.7, 0.9),
     holds_to=0.3,
     bound=0.1,
-    seeds=4,
+    seeds=8,
 )
