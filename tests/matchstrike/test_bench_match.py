@@ -74,9 +74,11 @@ def test_public_graphs_alone_and_how_to_repeat_them(tiny, tmp_path):
     (tmp_path / "square.txt").write_text("4 4\n1 2 1\n2 3 1\n3 4 1\n1 4 1\n")
     (tmp_path / "best_cuts.csv").write_text("file,best_cut,status\nsquare.txt,4,optimal\n")
     arguments = ["--no-small", "--no-large", "--graphs", str(tmp_path), "--runs", "2", "--seed", "7", "-o", "json"]
+    arguments += ["--out", str(tmp_path / "out")]
     result = CliRunner().invoke(module.bench_match, arguments)
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
+    assert "nowhere" not in (tmp_path / "out" / "report.txt").read_text()
     assert data["families"] == []
     assert data["large"]["instances"] == [{"name": "square.txt", "n": 4, "target": -4, "status": "optimal"}]
     assert {cell["hits"] for cell in data["large"]["cells"] if cell["method"] == "fixed-p1"} == {1.0}
