@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import process_time
 
 import click
 import msgspec
 
-from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems
+from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems, list_wide_tori
 from matchstrike.commands.session import console, emit, output_option
 from rpc.api import Json
 from vm.annealed_circuit import make_annealed_circuit
 from vm.law import AngleLaw, compute_law
 from vm.problem import IsingProblem
-from vm.strike import LIVE_QUBITS_MAX, Circuit, get_circuit_gas, run_strike
+from vm.strike import LIVE_QUBITS_MAX, Circuit, compile_circuit, get_circuit_gas, run_strike
 
 DEPTHS = (1, 2, 3, 5)
 STRIKES = 3  # different seeds, the same in every round
@@ -26,7 +26,7 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
     """One circuit.
 
     Attributes:
-        group: held out, or fitted: dense problems that the fit had.
+        group: held out; fitted: dense problems that the fit had; wide tori: not in an order of least gas.
         ms: CPU time of a strike of 32 shots, the mean over seeds of the least over rounds.
     """
 
@@ -74,6 +74,8 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, output: str) -> None:
     with console.status("looking for measurement orders") as status:
         candidates = [*list_candidates("held out", list_held_out_problems(), ms_min=ms_min, ms_max=ms_max)]
         candidates += list_candidates("fitted", list_anchors(), ms_min=ms_min, ms_max=ms_max)
+        tori = list_candidates("wide tori", list_wide_tori(), ms_min=ms_min, ms_max=ms_max, make=make_narrow_circuit)
+        candidates += tori
         best = [[float("inf")] * STRIKES for _ in candidates]
         for number in range(rounds):
             status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")
@@ -90,13 +92,18 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, output: str) -> None:
 
 
 def list_candidates(
-    group: str, problems: Iterable[tuple[str, IsingProblem]], *, ms_min: float, ms_max: float
+    group: str,
+    problems: Iterable[tuple[str, IsingProblem]],
+    *,
+    ms_min: float,
+    ms_max: float,
+    make: Callable[[IsingProblem, int], Circuit] = make_annealed_circuit,
 ) -> list[Candidate]:
     """Return the circuits at each depth whose strikes should take between so many milliseconds."""
     found = []
     for graph, problem in problems:
         for depth in DEPTHS:
-            circuit = make_annealed_circuit(problem, depth)
+            circuit = make(problem, depth)
             if circuit.schedule.live_qubits_max > LIVE_QUBITS_MAX:
                 continue
             gas = get_circuit_gas(circuit)
@@ -104,6 +111,11 @@ def list_candidates(
                 law = compute_law(problem, depth)
                 found.append(Candidate(group=group, graph=graph, circuit=circuit, law=law, gas=gas))
     return found
+
+
+def make_narrow_circuit(problem: IsingProblem, depth: int) -> Circuit:
+    """Return the circuit in the order of least width, whatever its gas."""
+    return compile_circuit(problem, depth=depth)
 
 
 def time_strikes(candidate: Candidate) -> list[float]:

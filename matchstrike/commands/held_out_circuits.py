@@ -47,6 +47,12 @@ def list_anchors() -> Iterator[tuple[str, IsingProblem]]:
         yield _name("dense", n, [(i, j) for j in range(n) for i in range(j)], weight_max=3)
 
 
+def list_wide_tori() -> Iterator[tuple[str, IsingProblem]]:
+    """Yield tori of 6 to 8 across, numbered across: in the order of least width new qubits come far up from 8 on."""
+    for rows in (6, 7, 8):
+        yield _name(f"long torus {rows}x", 16 * rows, _list_lattice(16, rows, is_torus=True))
+
+
 def _name(family: str, n: int, pairs: list[Pair], *, weight_max: int = 1) -> tuple[str, IsingProblem]:
     chance = random.Random(f"{SEED} {family} {n} weights")
     return f"{family} {n}", make_problem(n, [(i, j, chance.randint(1, weight_max)) for i, j in pairs])

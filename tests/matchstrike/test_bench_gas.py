@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from matchstrike.commands import bench_gas as module
 from matchstrike.commands.bench_gas import bench_gas, compute_spread
-from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems
+from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems, list_wide_tori
 
 
 def test_held_out_graphs_are_simple_repeat_and_have_the_degrees_that_they_are_named_for():
@@ -31,6 +31,13 @@ def test_held_out_graphs_are_simple_repeat_and_have_the_degrees_that_they_are_na
 def test_dense_problems_stand_for_those_of_the_fit():
     for _, problem in list_anchors():
         assert len(problem.couplings) == problem.n * (problem.n - 1) // 2
+
+
+def test_wide_tori_are_in_the_order_of_least_width():
+    problems = dict(list_wide_tori())
+    assert {4} == {sum(vertex in pair[:2] for pair in one.couplings) for one in problems.values() for vertex in (0, 5)}
+    (six,) = (one for one in problems.values() if one.n == 96)
+    assert module.make_narrow_circuit(six, 1).schedule.live_qubits_max == 13
 
 
 def test_a_spread_is_half_the_range_over_its_middle():
