@@ -135,8 +135,6 @@ class PeerDesk:
                 assert_never(event)
         self.relay.advance(now_ms)
         self.sync.advance(now_ms)
-        if not self.sync_status.is_major:
-            self._sync_from = self._importer.head.number
         return self.outbox.take()
 
     def on_effects(self, effects: Iterable[Effect], now_ms: int) -> list[Effect]:
@@ -271,6 +269,8 @@ class PeerDesk:
                 self.outbox.disconnect(state.peer, "it failed too often")
             if not state.is_resting(now_ms):
                 state.is_claim_void = False
+        if not self.sync_status.is_major:
+            self._sync_from = self._importer.head.number
         self.gossip.retry(now_ms)
         self.fetch.advance(now_ms)
         self.answering.on_tick(now_ms)

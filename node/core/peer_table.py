@@ -35,6 +35,8 @@ class PeerState:
         self.served = served
         self.status: Status | None = None
         self.status_ms = now_ms
+        self._ranked: Status | None = None
+        self._rank: Rank = (0, 0)
         self.statuses = TokenBucket(Rate(per_s=4, burst=20), now_ms)
         self.is_claim_void = False
         self.hint_number: int | None = None
@@ -49,9 +51,12 @@ class PeerState:
     @property
     def claim(self) -> Rank:
         """What its status claims, (0, 0) without one or when the claim turned out empty."""
-        if self.status is None or self.is_claim_void:
+        status = self.status
+        if status is None or self.is_claim_void:
             return (0, 0)
-        return (self.status.justified_height, int.from_bytes(self.status.work, "big"))
+        if self._ranked is not status:  # asked for at every event, and long numbers take their time
+            self._ranked, self._rank = status, (status.justified_height, int.from_bytes(status.work, "big"))
+        return self._rank
 
     @property
     def best_number(self) -> int:
