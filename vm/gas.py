@@ -9,6 +9,8 @@ Terms:
         circuits, whose shots agree more.
     run: an unmeasured step and the steps after it that only mix; they are mixed together.
     pass: one way through a register; a run takes one for up to three positions that follow each other downwards.
+    tile: the amplitudes that differ in their lowest TILE_BITS positions only; a measuring step handles two at a time,
+        one for each bit of its qubit, and tiles without new qubits inside need no gathering.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ NARROW = 6  # positions below have rows too short for vectors
 SPILLED_BITS, FLOODED_BITS = 18, 20  # registers of so many qubits leave the caches
 AMPLITUDES_BITS_MAX = 64  # no register is larger; keeps the integers small
 DEPTH_PRICED = 8
+RAISED_PASSES = 2  # bringing new qubits in above a tile moves a register: beyond the caches so many passes more
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         copied: Amplitudes of branches that wait.
         expanded: Amplitudes of registers that runs begin with new qubits.
         gathered: Amplitudes into which a measuring step brings new qubits at positions inside a tile.
+        raised: Amplitudes into which a measuring step brings new qubits, none of them inside a tile.
         turned: Amplitudes that a sweep sets or rotates.
         rotated: Amplitudes that other phases of unmeasured steps rotate.
         weighed: Amplitudes rotated, mixed and weighed by measuring steps before the suffix.
@@ -52,6 +56,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     copied: int
     expanded: int
     gathered: int
+    raised: int
     turned: int
     rotated: int
     weighed: int
@@ -68,6 +73,7 @@ PRICES = Work(
     copied=37,
     expanded=23,
     gathered=32,
+    raised=9,
     turned=39,
     rotated=9,
     weighed=4,
@@ -153,6 +159,9 @@ def _count_measurement(step: Step, size: int, copied: int, counts: dict[str, int
     counts["copied"] += copied
     if any(position < min(step.live - 1, TILE_BITS) for position in step.introduced):
         counts["gathered"] += size
+    elif step.introduced:
+        counts["raised"] += size
+        _count_traffic(step.live, RAISED_PASSES * size, counts)
     _count_traffic(step.live, size + copied, counts)
 
 
