@@ -49,7 +49,8 @@ async def connect(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[RpcClie
     session = aiohttp.ClientSession()
     try:
         try:
-            socket = await asyncio.wait_for(session.ws_connect(address, max_msg_size=MESSAGE_BYTES_MAX), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` of 3.11 loses a cancellation that comes with the answer
+                socket = await session.ws_connect(address, max_msg_size=MESSAGE_BYTES_MAX)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             raise Unreachable(f"no node answers at {url} ({_explain(error)}); is it running?") from error
         async with RpcClient(socket, timeout_s=timeout_s) as client:

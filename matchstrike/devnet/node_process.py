@@ -102,7 +102,8 @@ class NodeProcess:
         self.resume()
         process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             await self.kill()
 

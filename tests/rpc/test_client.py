@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -172,3 +173,28 @@ def run_against(answer: Handler, use: Callable[[RpcClient], Awaitable[None]], *,
             await runner.cleanup()
 
     asyncio.run(run())
+
+
+def test_a_cancellation_that_comes_with_the_connection_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the Ctrl-C that stops a devnet would be swallowed."""
+
+    async def use() -> None:
+        async with connect("ws://127.0.0.1:1"):
+            await asyncio.sleep(3_600)
+
+    async def scene() -> bool:
+        gate = asyncio.get_running_loop().create_future()
+
+        async def answer(*arguments: object, **options: object) -> object:
+            return await gate
+
+        monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", answer)
+        task = asyncio.create_task(use())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gate.set_result(object())
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+        return task.cancelled()
+
+    assert asyncio.run(scene())
