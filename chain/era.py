@@ -41,6 +41,14 @@ def make_era(period: int, current: int) -> Era:
     return Era(period=rounded, phase=current % rounded // quantum * quantum)
 
 
+def choose_birth(period: int, *, best: int, final: int) -> int:
+    """Return the block at which an extrinsic should be born: the final one, whose hash every branch has, if it is near.
+
+    A signature covers the hash of that block; one that is born at the best block is void on every branch without it.
+    """
+    return final if best - final <= period // 2 else best
+
+
 def compute_birth(era: Era, current: int) -> int:
     """Return the block at which an extrinsic seen at block `current` was born (0 if immortal)."""
     if era.is_immortal:

@@ -192,11 +192,12 @@ class BlockExecution:
         """Make a call; one that crashes leaves nothing since `begin`."""
         try:
             entry.call.function(self.env, *arguments)
-        # SPEC RUN-30: An extrinsic whose call raises anything but a dispatch error MUST be refused.
+        # SPEC RUN-30: An extrinsic whose call ends in an arithmetic, assertion, attribute, lookup, type or value error
+        # MUST be refused.
         except MISTAKES as error:
             self.env.roll_back(begin)
             what = f"{entry.pallet}.{entry.call.name} raised {type(error).__name__}: {error}"
-            raise CallCrashed(f"{what}; this is a mistake in the runtime, please report it") from error
+            raise CallCrashed(f"{what}; this is a bug, please report it") from error
 
     def _check_signed(
         self,

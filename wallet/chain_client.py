@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, cast
 import msgspec
 
 from chain.ed25519 import public_of
-from chain.era import IMMORTAL, Era, make_era
+from chain.era import IMMORTAL, Era, choose_birth, make_era
 from chain.extrinsic import SigningContext, assemble_signed, encode_extra, make_signed
 from chain.hashing import blake2b_256
 from chain.portable_decode import Style
@@ -186,11 +186,9 @@ class ChainClient:
         """Return an era that begins at the newest final block, which every branch has, if that is near."""
         final_hash, best = await asyncio.gather(self.rpc.call("chain_getFinalizedHead"), self.get_best_number())
         final = read_object(await self.rpc.call("chain_getHeader", final_hash))
-        number = read_int(final.get("number"))
-        if best - number <= MORTAL_PERIOD // 2:
-            return make_era(MORTAL_PERIOD, number), read_hex(final_hash)
-        # The era's birth is the best block itself unless the phase was quantised, which a period of 64 never is.
-        return make_era(MORTAL_PERIOD, best), read_hex(await self.rpc.call("chain_getBlockHash", best))
+        birth = choose_birth(MORTAL_PERIOD, best=best, final=read_int(final.get("number")))
+        # The era begins at that block itself unless the phase was quantised, which a period of 64 never is.
+        return make_era(MORTAL_PERIOD, birth), read_hex(await self.rpc.call("chain_getBlockHash", birth))
 
     async def _read_receipt(self, tx_hash: bytes, status: str, block_hash: bytes, raw: bytes) -> Receipt:
         at = "0x" + block_hash.hex()

@@ -57,10 +57,10 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
-    """A new template, and the extrinsics that turned out invalid while it was made, with the reason."""
+    """A new template, and the extrinsics that turned out invalid while it was made, with what was wrong."""
 
     template: Template
-    invalid: tuple[tuple[bytes, str], ...]
+    invalid: tuple[tuple[bytes, InvalidTransaction], ...]
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,10 +161,10 @@ class Author:
 
     def _fill(
         self, pool: Mempool, apply_extrinsic: Callable[[bytes], object]
-    ) -> tuple[list[bytes], list[tuple[bytes, str]]]:
-        """Apply ready extrinsics until the block is full; return those taken, and the invalid ones with the reason."""
+    ) -> tuple[list[bytes], list[tuple[bytes, InvalidTransaction]]]:
+        """Apply ready extrinsics until the block is full; return those taken, and the invalid ones."""
         taken: list[bytes] = []
-        invalid: list[tuple[bytes, str]] = []
+        invalid: list[tuple[bytes, InvalidTransaction]] = []
         skipped: set[bytes] = set()
         exhausted = 0
         for entry in pool.iterate_ready():
@@ -182,7 +182,7 @@ class Author:
                 skipped.add(entry.signer)
             except InvalidTransaction as error:
                 skipped.add(entry.signer)
-                invalid.append((entry.hash, f"{error.reason}: {error.diagnosis}"))
+                invalid.append((entry.hash, error))
             else:
                 taken.append(entry.extrinsic.raw)
         return taken, invalid

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chain.era import make_era
+from chain.era import choose_birth, make_era
 from chain.extrinsic import SigningContext, assemble_signed, compute_signing_payload, encode_extra
 from chain.header import Header, encode_header
 from chain.merkle import compute_root, make_multiproof
@@ -127,19 +127,13 @@ def make_answer(site: Site, number: int, batch: Batch, note: BatchNote, shots: t
 
 
 def sign_call(site: Site, call: bytes, signer: BatchSigner, nonce: int) -> bytes:
-    """Return the extrinsic of a call, valid for a window of blocks that begins at the newest final one.
-
-    The signature covers the hash of that block: one that is born at the head is void on every branch without that head.
-    Where finality lags far behind, the head has to do.
-    """
-    number, birth_hash = site.final_number, site.final_hash
-    if site.head.number - number > ERA_BLOCKS // 2:
-        number, birth_hash = site.head.number, site.head.hash
+    """Return the extrinsic of a call, valid for a window of blocks from the newest final one on, if that is near."""
+    number = choose_birth(ERA_BLOCKS, best=site.head.number, final=site.final_number)
     extra = encode_extra(make_era(ERA_BLOCKS, number), nonce, 0)
     context = SigningContext(
         spec_version=site.params.spec_version,
         transaction_version=site.params.transaction_version,
         genesis_hash=site.genesis_hash,
-        birth_hash=birth_hash,
+        birth_hash=site.final_hash if number == site.final_number else site.head.hash,
     )
     return assemble_signed(call, signer.account, extra, signer.sign(compute_signing_payload(call, extra, context)))

@@ -62,6 +62,7 @@ from node.core.waiting_blocks import WaitingBlock, WaitingBlocks
 from node.log_lines import say_imported, say_mined, say_prepared, say_reorg
 from rpc.api import ExtrinsicStatus
 from runtime.executive import AuthorSolution
+from runtime.validity import CallCrashed
 
 REFUSED_VOTE_GAS = 6_000_000  # about what two signatures cost
 
@@ -336,8 +337,11 @@ class Machine:
         self.votes.box.on_template()
         template = preparation.template
         effects: list[Effect] = []
-        for extrinsic_hash, reason in preparation.invalid:
+        for extrinsic_hash, error in preparation.invalid:
+            reason = f"{error.reason}: {error.diagnosis}"
             effects += _tell(self.pool.remove(extrinsic_hash, "invalid", reason, now_ms))
+            if isinstance(error, CallCrashed):
+                effects.append(Log(level="error", target="runtime", message=f"💔 0x{extrinsic_hash.hex()}: {reason}"))
         work = "core" if template.problem_id is None else f"problem {template.problem_id}"
         line = say_prepared(template.header.number, template.header.parent_hash, len(template.extrinsics), work=work)
         effects.append(Log(level="info" if is_first else "debug", target="basic-authorship", message=line))

@@ -17,6 +17,7 @@ from node.core.effects import (
     ExtrinsicRefused,
     ExtrinsicsMoved,
     Finalized,
+    Log,
     StartMining,
     StopMining,
 )
@@ -327,8 +328,10 @@ def test_run_30_a_call_that_crashes_stops_no_miner(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(remark, "function", crash)
     world = World()
     bad, good = world.sign(BOB, encode_call(remark, b""), 0), world.transfer(CHARLIE, BOB, 10**12, 0)
-    for raw in (bad, good):
-        assert find(world.submit(raw), ExtrinsicAccepted)
+    effects = [*world.submit(bad), *world.submit(good), *world.handle(Tick(), later_ms=1000)]
+    assert len(find(effects, ExtrinsicAccepted)) == 2
+    [line] = [log for log in find(effects, Log) if log.level == "error"]
+    assert "this is a bug, please report it" in line.message
     assert world.mine().extrinsics[1:] == (good,)
     drop = world.machine.pool.get_drop(blake2b_256(bad))
     assert drop is not None

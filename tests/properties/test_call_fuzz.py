@@ -129,7 +129,7 @@ def apply(entry: CallEntry, name: str, arguments: tuple[object, ...]) -> bool:
 
 
 def test_good_arguments_are_good() -> None:
-    """Otherwise what is changed in them would be refused early, and the test below would see little."""
+    """But for a vote on no checkpoint, batches of a closed problem and a leaf that is right, which fail late."""
     refused = []
     for entry in get_calls().values():
         for place, arguments in enumerate(make_good().get(f"{entry.pallet}.{entry.call.name}", [])):
@@ -152,7 +152,7 @@ ANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
 @settings(ANY, max_examples=300)
 @given(data=st.data())
 def test_run_23_no_arguments_of_any_call_raise_anything_but_our_errors(data: st.DataObject) -> None:
-    """RUN-23: a little of it."""
+    """RUN-23, RUN-30: a little of it."""
     check_any_call(data)
 
 
@@ -161,5 +161,5 @@ def test_run_23_no_arguments_of_any_call_raise_anything_but_our_errors(data: st.
 @settings(ANY, max_examples=30_000, phases=(Phase.generate, Phase.shrink))
 @given(data=st.data())
 def test_run_23_no_arguments_of_any_call_do_in_tens_of_thousands(data: st.DataObject) -> None:
-    """RUN-23: much more of it."""
+    """RUN-23, RUN-30: much more of it."""
     check_any_call(data)
