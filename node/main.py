@@ -22,7 +22,7 @@ from node.log_format import parse_log_filters, set_up_logs
 from node.ports import check_ports
 from node.run_config import make_run_config
 from node.run_options import add_run_options, add_shared_options
-from workers.kernel_cache import set_kernel_cache
+from workers.process_setup import set_up_process
 
 
 @click.group(
@@ -34,7 +34,7 @@ from workers.kernel_cache import set_kernel_cache
 @click.pass_context
 def main(context: click.Context, /, **options: object) -> None:
     """Run a Matchstrike node. Without a subcommand, and with --dev, it mines a development chain of its own."""
-    set_kernel_cache()
+    set_up_process()
     if context.invoked_subcommand is not None:
         return
     with explain_failures():

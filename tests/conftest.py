@@ -1,5 +1,5 @@
 """Tests use compiled kernels of the VM's present sources, as every program of the house does."""
 
-from workers.kernel_cache import set_kernel_cache
+from workers.process_setup import set_up_process
 
-set_kernel_cache()  # before any test imports numba, whose own cache does not notice edits in other files
+set_up_process()  # before any test imports numpy or numba

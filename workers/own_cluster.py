@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workers.processes import END_SECONDS_MAX, ONE_THREAD
+from workers.process_setup import ONE_THREAD
+from workers.processes import END_SECONDS_MAX
 from workers.worker_process import end_with_parent
 
 

@@ -35,6 +35,7 @@ from workers.frames import (
     decode_payload,
     encode_frame,
 )
+from workers.process_setup import ONE_THREAD
 from workers.shared_counter import make_counter
 
 CHUNK_SECONDS = 0.05
@@ -43,7 +44,6 @@ END_SECONDS_MAX = 2.0
 RESTART_SECONDS_MIN = 0.1
 RESTART_SECONDS_MAX = 30.0
 WORKERS_MAX = 256
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 J = TypeVar("J")
 R = TypeVar("R")

@@ -36,7 +36,8 @@ from vm.pauli import PauliSum, list_support
 from vm.problem import Shots
 from vm.reference import State
 from workers.frames import encode_frame, receive_message
-from workers.processes import END_SECONDS_MAX, ONE_THREAD
+from workers.process_setup import ONE_THREAD
+from workers.processes import END_SECONDS_MAX
 from workers.shard_frames import MeasureNext, RunCircuit, SendPart, StartDraw, SumSpins, ToShard, Traffic
 
 SHARDS_MAX = 64

@@ -14,7 +14,6 @@ from matchstrike.commands.session import emit, output_option, run
 from node.import_measure import ImportFigures, measure_import
 from node.state_measure import StateFigures, measure_state_commit
 from rpc.api import Json
-from workers.kernel_cache import set_kernel_cache
 
 
 @click.command("chain")
@@ -29,7 +28,6 @@ def bench_chain(accounts: int, transfers: int, blocks: int, submissions: int, ou
     Import goes through the function that the node uses: bytes in; every check, event, fee and root; LevelDB synced for
     each block. Rates are per CPU second. `checked` means that the pool had checked the signatures before.
     """
-    set_kernel_cache()
     with tempfile.TemporaryDirectory(prefix="matchstrike-bench-") as name:
         figures: list[ImportFigures | StateFigures | RpcFigures] = [
             measure_import(Path(name), accounts=accounts, transfers=transfers, blocks=blocks),

@@ -6,7 +6,6 @@ engine refuses, or what is not installed, has its row all the same.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +95,6 @@ def bench_engines(
     Grids and random cubic graphs; the last ones are deeper than the frontier can hold. What takes too long is given up,
     and its row says after how many seconds.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     rows: list[EngineRow] = []
     with console.status("measuring") as status:
         for case in make_cases(qubits or QUBITS):

@@ -29,7 +29,6 @@ from matchstrike.commands.session import emit, output_option, run
 from matchstrike.devnet.log_reader import LogReader
 from matchstrike.devnet.node_process import NodeProcess, cancel_on_termination
 from matchstrike.devnet.ports import PortChooser
-from workers.kernel_cache import set_kernel_cache
 
 PORT_FIRST = 22_000
 PATIENCE_SECONDS = 300
@@ -257,7 +256,6 @@ def bench_followers(nodes: int, blocks: int, target: float, output: str) -> None
 
     One validator mines with one process; every other node is a process of its own that imports, verifies and relays.
     """
-    set_kernel_cache()
     with tempfile.TemporaryDirectory(prefix="matchstrike-bench-") as name, tell_devnet_failures():
         figures = run(measure_followers(Path(name), nodes=nodes, blocks=blocks, target_ms=round(1e3 * target)))
     data = msgspec.to_builtins(figures)

@@ -7,7 +7,6 @@ that is missing, or wrong, has its row all the same and says so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from statistics import median
 from time import process_time
@@ -72,7 +71,6 @@ def measure_peers(
     on_progress: Callable[[str], None] | None = None,
 ) -> list[PeerRow]:
     """Return a row for our engine and one for each way of each library, at each size, on `sk` problems."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     tell = on_progress or (lambda _: None)
     runners = []
     for (library, way), make in zip(PEER_NAMES, PEERS, strict=True):

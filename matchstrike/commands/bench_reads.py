@@ -32,7 +32,6 @@ from rpc.api import Json
 from rpc.client import RpcClient, connect
 from runtime.pallets.system import ACCOUNT
 from wallet.chain_client import ChainClient, open_chain
-from workers.kernel_cache import set_kernel_cache
 
 READY_SECONDS = 180
 BLOCKS_BEFORE = 5
@@ -85,7 +84,6 @@ def bench_rpc(seconds: int, rate: int, reads: int, output: str) -> None:
     One node of the chain `local` mines with one process and takes a steady stream of transfers, while a reader asks
     for a balance and a next index in turn over a WebSocket. Times are wall time from question to answer.
     """
-    set_kernel_cache()
     with tempfile.TemporaryDirectory(prefix="matchstrike-bench-") as name, tell_devnet_failures():
         figures = run(measure_reads(Path(name), seconds=seconds, rate=rate, reads=reads))
     data: dict[str, Json] = msgspec.to_builtins(figures)

@@ -10,7 +10,6 @@ import msgspec
 
 from matchstrike.commands.session import emit, output_option
 from node.sync_measure import measure_sync
-from workers.kernel_cache import set_kernel_cache
 
 
 @click.command("sync")
@@ -22,7 +21,6 @@ def bench_sync(blocks: int, output: str) -> None:
     A chain with strikes, six transfers a block and the votes of four validators is made; empty nodes then get it from
     one peer, over messages as bytes, into LevelDB. Figures are CPU seconds of the receiving node.
     """
-    set_kernel_cache()
     with tempfile.TemporaryDirectory(prefix="matchstrike-bench-") as name:
         figures = msgspec.to_builtins(measure_sync(Path(name), blocks=blocks))
     emit(figures, "\n".join(f"{key:<40} {value}" for key, value in figures.items()), output)

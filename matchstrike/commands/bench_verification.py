@@ -153,17 +153,24 @@ def list_problems() -> dict[str, IsingProblem]:
 
 
 def measure(name: str, problem: IsingProblem, params: Params, *, repeats: int = REPEATS) -> Measured:
-    """Return the CPU seconds of tickets, seals, answers and votes of one problem, medians."""
+    """Return the CPU seconds of tickets, seals, answers and votes of one problem."""
     scene = Scene(problem, params)
     vote = _measure_vote(scene, repeats)
     header, context = scene.make_ticket()
     work = scene.params.work
     job = msgspec.structs.replace(make_ticket_job(header, context, work), limit=0)
     search_tickets(job, 0, 2)
-    ticket = _measure(lambda: search_tickets(job, 0, TICKETS), repeats) / TICKETS
-    seal = _measure(lambda: check_seal(header, context, work), repeats)
+    ticket = _time(lambda: search_tickets(job, 0, TICKETS)) / TICKETS
     count = max(min(round(1 / ticket), COUNT_MAX), params.batch.count_min)
     raw = scene.make_answer(count)
+    ticket, seal, answer = _measure_together(
+        [
+            lambda: _time(lambda: search_tickets(job, 0, TICKETS)) / TICKETS,
+            lambda: _time(lambda: check_seal(header, context, work)),
+            lambda: _measure_answer(scene.chain, raw),
+        ],
+        repeats,
+    )
     return Measured(
         problem=name,
         spins=problem.n,
@@ -171,32 +178,37 @@ def measure(name: str, problem: IsingProblem, params: Params, *, repeats: int = 
         pool_gas=scene.pool.gas,
         ticket=ticket,
         seal=seal,
-        answer=_measure_answer(scene.chain, raw, repeats),
+        answer=answer,
         leaves=compute_leaf_count(scene.pool.gas, count, params.batch),
         vote=vote,
         slowness=ticket / _compute_ticket_seconds(job),
     )
 
 
-def _measure(run: Callable[[], object], repeats: int) -> float:
-    samples = []
-    for _ in range(repeats):
-        began = process_time()
-        run()
-        samples.append(process_time() - began)
-    return median(samples)
+def _measure_together(measurements: Sequence[Callable[[], float]], repeats: int) -> list[float]:
+    """Return the first one's median, and the others as that times the median of their ratios to it.
+
+    A machine whose speed changes between rounds changes all of them, and no ratio.
+    """
+    rounds = [[measure_one() for measure_one in measurements] for _ in range(repeats)]
+    first = median(times[0] for times in rounds)
+    return [first * median(times[k] / times[0] for times in rounds) for k in range(len(measurements))]
 
 
-def _measure_answer(chain: PlainChain, raw: bytes, repeats: int) -> float:
+def _time(run: Callable[[], object]) -> float:
+    began = process_time()
+    run()
+    return process_time() - began
+
+
+def _measure_answer(chain: PlainChain, raw: bytes) -> float:
     """Return the CPU time of executing an answer as a block's importer does, signature and fee included."""
-    samples = []
-    for _ in range(repeats):
-        execution = chain.start(SOLVER, delay_ms=1_000)
-        began = process_time()
-        outcome = execution.apply_extrinsic(raw)
-        samples.append(process_time() - began)
-        assert outcome.is_success, outcome.failure
-    return median(samples)
+    execution = chain.start(SOLVER, delay_ms=1_000)
+    began = process_time()
+    outcome = execution.apply_extrinsic(raw)
+    spent = process_time() - began
+    assert outcome.is_success, outcome.failure
+    return spent
 
 
 def _measure_vote(scene: Scene, repeats: int) -> float:

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.settings import SettingsFile, check_groups, load_settings_files, make_defaults
-from workers.kernel_cache import set_kernel_cache
+from workers.process_setup import set_up_process
 
 GROUPS = {
     "bench": ("matchstrike.commands.bench:bench", "Measure this machine: strikes, block import, sync, RPC."),
@@ -83,7 +83,7 @@ def matchstrike() -> None:
 
 def main() -> None:
     """Run the command line and turn our own failures into a sentence and an exit code."""
-    set_kernel_cache()  # before a group imports numba
+    set_up_process()  # before a group imports numpy
     try:
         matchstrike.main(standalone_mode=False)
     except click.ClickException as error:

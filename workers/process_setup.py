@@ -1,0 +1,17 @@
+"""What every process of ours sets before numpy and numba are imported."""
+
+from __future__ import annotations
+
+import os
+
+from workers.kernel_cache import set_kernel_cache
+
+# A BLAS thread that has nothing to do spins: a product of small matrices now and then takes a whole core from a miner.
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+
+
+def set_up_process() -> None:
+    """Set where kernels are kept, and one thread for each numeric library, unless the user chose otherwise."""
+    set_kernel_cache()
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
