@@ -83,7 +83,13 @@ def is_never_checked(signature_key: bytes) -> bool:
 
 
 class Runtime:
-    """The state transition of a chain with these params."""
+    """The state transition of a chain with these params.
+
+    Attributes:
+        execution: What executes a block; simulations watch theirs.
+    """
+
+    execution: ClassVar[type[BlockExecution]] = BlockExecution
 
     def __init__(self, params: Params, genesis_hash: bytes | None = None, *, pause: Pause = never_pause) -> None:
         """Hold what every block of the chain has in common.
@@ -133,7 +139,7 @@ class Runtime:
             author=read_author(probe),
             work=read_work(probe),
         )
-        return BlockExecution(state, self.params, facts, is_signature_checked)
+        return self.execution(state, self.params, facts, is_signature_checked)
 
     def make_inherents(
         self,

@@ -121,7 +121,7 @@ def _plant_equal(n: int, key: bytes) -> tuple[int, int]:
     check_strikeable(problem)
     circuit, law = compile_circuit(problem, depth=1), compute_law(problem, 1)
     assert (strike_equal(n, law, key, shots=SHOTS) == run_strike(circuit, law, key, shots=SHOTS)).all()
-    shortcut = count_multiplications(n, SHOTS) * PRICES.narrow + UNIFORM * SHOTS * n
+    shortcut = count_multiplications(n, SHOTS) * PRICES.mixed + UNIFORM * SHOTS * n
     return get_circuit_gas(circuit, SHOTS), shortcut
 
 

@@ -5,6 +5,8 @@ issued as a reward or burnt. A block is compared in what it changed: the account
 what is reserved of each account with its holds. The whole state is looked at in the first block that a runtime
 executes and every few blocks, with all the runtime's invariants, which tell escrow and holds apart.
 
+A call that crashes, which a node refuses and goes on, ends a simulation too.
+
 Invariant: whatever executes blocks in a simulation does so with `CheckedRuntime`; a test looks for others.
 """
 
@@ -20,11 +22,12 @@ from chain.state_view import StateView
 from runtime.block_execution import BlockExecution, IsSignatureChecked
 from runtime.dispatch import InvariantBroken
 from runtime.executive import Runtime, is_never_checked
-from runtime.outcomes import BlockOutcome, EventRow
+from runtime.outcomes import ApplyOutcome, BlockOutcome, EventRow
 from runtime.pallets.balances import HOLDS, TOTAL_ISSUANCE, BurnedHeld, Deposit, DustLost, Minted, Withdraw
 from runtime.pallets.system import ACCOUNT
 from runtime.runtime import check_invariants
 from runtime.storage import Overlay, make_prefix
+from runtime.validity import CallCrashed
 
 ALL_EVERY_BLOCKS = 10
 ACCOUNT_BYTES = 32
@@ -35,9 +38,29 @@ class MoneyBroken(Exception):
     """Money came from nowhere, or went there; the message says in which block."""
 
 
+class RuntimeMistaken(Exception):
+    """A call ended in a mistake of the runtime, which a node would refuse and go on."""
+
+
+class LoudExecution(BlockExecution):
+    """A block in execution that ends the run when a call crashes."""
+
+    def apply_extrinsic(self, raw: bytes, *, signature_checked: bool = False) -> ApplyOutcome:
+        """Add one extrinsic.
+
+        Raises:
+            InvalidTransaction: it may not be in this block; RuntimeMistaken: its call crashed.
+        """
+        try:
+            return super().apply_extrinsic(raw, signature_checked=signature_checked)
+        except CallCrashed as error:
+            raise RuntimeMistaken(error.diagnosis) from error
+
+
 class CheckedRuntime(Runtime):
     """The runtime of simulations: no outcome of a block leaves it that does to the money what nothing may do."""
 
+    execution = LoudExecution
     _is_begun = False
 
     def execute_block(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from vm.phase_kernels import TILE
+from vm.tiles import TILE
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")

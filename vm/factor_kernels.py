@@ -19,8 +19,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from vm.phase_kernels import TILE_BITS, draw_phases, fill_phases, round_product
+from vm.phase_kernels import draw_phases, fill_phases, round_product
 from vm.sweep_kernels import fill_sweep_, turn_
+from vm.tiles import TILE_BITS
 
 # columns of a program's step rows
 LAYER, QUBIT, POSITION, LIVE, MEASURED, SWEEP, NEW, NEW_END, FIELD, FIELD_END = range(10)

@@ -42,9 +42,8 @@ from vm.factor_kernels import (
     sweep_,
 )
 from vm.mix_kernels import mix_run_
-from vm.phase_kernels import TILE
-from vm.sweep_kernels import MIDDLE_MAX
-from vm.tail_kernels import COLUMNS, TAIL_BITS, choose_bit, descend_
+from vm.tail_kernels import COLUMNS, choose_bit, descend_
+from vm.tiles import MIDDLE_MAX, TAIL_BITS, TILE
 
 SIDE, START, AT, RANK, ALIVE, FIRST, LAST, HEIGHT, USED = range(9)  # entries of a cursor
 RUN, KEEP, RESUME = range(3)

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from numba import njit
 
-from vm.phase_kernels import TILE
+from vm.tiles import NARROW, NEAR, TILE, compute_block_bits
 
-NARROW = 6  # positions below are mixed in pairs of fixed shape
-NEAR = 7  # positions from here on down are mixed in threes of fixed shape, if all three are to be mixed
-BLOCK_BITS = 12  # amplitudes that stay in cache while the lower positions are mixed
+get_block_bits = njit(cache=True)(compute_block_bits)
 
 
 @njit(inline="always", fastmath=False, error_model="numpy")
@@ -50,7 +48,7 @@ def mix_run_(re, im, live, positions, ts):
     """Mix several positions in the given order."""
     count = len(positions)
     wide = count  # from here on all positions lie inside a block
-    bits = BLOCK_BITS + max(0, live - BLOCK_BITS) % 3
+    bits = get_block_bits(live)
     while wide > 0 and positions[wide - 1] < bits:
         wide -= 1
     mix_list_(re, im, positions[:wide], ts[:wide])

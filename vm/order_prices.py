@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vm.gas import PRICES, compute_suffix_gas, expect_registers
+from vm.gas import PRICES, compute_suffix_gas
 from vm.order_search import LIVE_MAX, POWERS
+from vm.work import expect_registers
 
 Prices = NDArray[np.float64]  # axes: (fixed, for each amplitude, instead when all qubits are introduced), step
 
@@ -27,7 +28,7 @@ def make_gas_prices(n: int, depth: int, shots: int) -> Prices:
     copied = PRICES.copied * (registers[1:] - registers[:-1]) / 2
     registers = registers[:-1]
     fixed = depth * PRICES.visits * registers
-    run = PRICES.expanded + PRICES.rotated + PRICES.narrow
+    run = PRICES.moved + PRICES.rotated + PRICES.mixed
     amplitude = (PRICES.weighed + PRICES.gathered + (depth - 1) * run) * registers + copied
     lives = _list_lives(n)
     if depth > 1:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-TILE = 256  # amplitudes that the kernels handle at a time
-TILE_BITS = 8
-
 
 @njit(cache=True, fastmath=False, error_model="numpy")
 def draw_phases(words, law, depth, n):

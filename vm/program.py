@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vm.factor_kernels import STEP_COLUMNS
-from vm.phase_kernels import TILE, TILE_BITS
 from vm.problem import IsingProblem
 from vm.schedule import Schedule, Step
-
-FACTORS_KEPT_BITS = 14  # larger tables of factors are made at each visit
+from vm.tiles import FACTORS_KEPT_BITS, TILE, count_factor_bits, list_highs
 
 Integers = NDArray[np.int64]
 
@@ -51,9 +49,8 @@ def make_program(problem: IsingProblem, schedule: Schedule) -> Program:
         places.extend(_list_places(step))
         factor, size = -1, 0
         if step.fields and not step.sweep:
-            own = _list_highs(step)
-            highs.extend(own)
-            size = 1 << (min(step.live - step.measured, TILE_BITS) + len(own))
+            highs.extend(list_highs(step))
+            size = 1 << count_factor_bits(step)
             if size <= 1 << FACTORS_KEPT_BITS:
                 factor, kept = kept, kept + size
             else:
@@ -77,14 +74,6 @@ def make_program(problem: IsingProblem, schedule: Schedule) -> Program:
         step.measured for step in schedule.steps[: schedule.suffix]
     )
     return Program(arrays=arrays, sizes=sizes, planes=4 if copied else 2, depth=schedule.depth)
-
-
-def _list_highs(step: Step) -> list[int]:
-    """Return the positions beyond a tile that a step's phases depend on."""
-    positions = {other for _, other, *_ in step.couplings}
-    if not step.measured:
-        positions.add(step.position)
-    return sorted(position for position in positions if position >= TILE_BITS)
 
 
 def _list_places(step: Step) -> list[int]:

@@ -20,15 +20,9 @@ import numpy as np
 from numba import njit
 
 from vm.phase_kernels import fill_phases
+from vm.tiles import LOW_BITS, compute_middle
 
-LOW_BITS = 8
-MIDDLE_MAX = 12  # rotations by the low terms stay in cache
-
-
-@njit(cache=True, fastmath=False, error_model="numpy")
-def get_middle(live):
-    """Return the position that divides low terms from cross terms, so that both have few phases."""
-    return min(live, MIDDLE_MAX, (live + LOW_BITS) >> 1)
+get_middle = njit(cache=True)(compute_middle)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")

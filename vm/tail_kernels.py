@@ -18,8 +18,8 @@ from numba import njit
 
 from vm.amplitude_kernels import weigh_two_
 from vm.mix_kernels import mix_four_, mix_pair_
+from vm.tiles import TAIL_BITS
 
-TAIL_BITS = 6
 COLUMNS = 32
 
 

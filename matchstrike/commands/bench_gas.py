@@ -1,24 +1,36 @@
-"""`matchstrike bench gas`: how well gas predicts time on circuits that its fit has never seen."""
+"""`matchstrike bench gas`: how well gas predicts time on circuits that its fit has never seen, and the fit itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 from time import process_time
 
 import click
 import msgspec
 
-from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems, list_wide_tori
+from matchstrike.commands.failure import CommandFailed
+from matchstrike.commands.fitted_circuits import list_fitted_by_label, list_fitted_problems
+from matchstrike.commands.gas_fit import FIXED, fit_prices, is_fit_possible
+from matchstrike.commands.held_out_circuits import (
+    HELD_OUT_SEED,
+    list_anchors,
+    list_held_out_problems,
+    list_wide_tori,
+)
 from matchstrike.commands.session import console, emit, output_option
 from rpc.api import Json
 from vm.annealed_circuit import make_annealed_circuit
+from vm.gas import PRICES, STRIKE_GAS
 from vm.law import AngleLaw, compute_law
 from vm.problem import IsingProblem
-from vm.strike import LIVE_QUBITS_MAX, Circuit, compile_circuit, get_circuit_gas, run_strike
+from vm.strike import LIVE_QUBITS_MAX, SHOTS_DEFAULT, Circuit, compile_circuit, get_circuit_gas, run_strike
+from vm.work import count_work
 
 DEPTHS = (1, 2, 3, 5)
 STRIKES = 3  # different seeds, the same in every round
 NS_PER_GAS = 0.05  # of the machine of the fit, to tell beforehand what takes too long
+BEYOND = 0.15
 BURST_S = 2e-3  # strikes in a row until so much time has passed: short ones are not measured with cold caches alone
 
 
@@ -26,7 +38,7 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
     """One circuit.
 
     Attributes:
-        group: held out; fitted: dense problems that the fit had; wide tori: not in an order of least gas.
+        group: held out; dense: like some of the fit; wide tori: not in an order of least gas; fitted: those of the fit.
         ms: CPU time of a strike of 32 shots, the mean over seeds of the least over rounds.
     """
 
@@ -41,14 +53,22 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GasSpread(msgspec.Struct, frozen=True, kw_only=True):
-    """Nanoseconds per gas of a group; `deviation` is the half of their range over its middle."""
+    """Nanoseconds per gas of a group.
+
+    Attributes:
+        deviation: Half of their range over its middle.
+        inner: The same without the largest and the least twentieth.
+        beyond: How many lie more than 15 % from the median.
+    """
 
     group: str
     circuits: int
     least: float
+    median: float
     most: float
     deviation: float
     inner: float
+    beyond: int
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,17 +85,19 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--rounds", type=click.IntRange(1), default=12, show_default=True, help="Each time is the least of them.")
 @click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes that take longer, by their gas.")
 @click.option("--ms-min", default=0.0, show_default=True, help="Leave out shorter ones.")
+@click.option("--seed", type=int, default=HELD_OUT_SEED, show_default=True, help="Of the graphs that are drawn.")
+@click.option("--fit", is_flag=True, help="Measure the circuits of the fit instead, and fit prices to them.")
 @output_option
-def bench_gas(rounds: int, ms_max: float, ms_min: float, output: str) -> None:
+def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int, fit: bool, output: str) -> None:
     """Measure time per gas on circuits that gas was not fitted to, beside some that it was.
 
     CPU time; rounds go over all circuits one after another, so that a busy spell spoils no circuit's every time.
     """
+    if fit and not is_fit_possible():
+        raise CommandFailed("fitting prices needs scipy: pip install 'matchstrike[bench]'")
     with console.status("looking for measurement orders") as status:
-        candidates = [*list_candidates("held out", list_held_out_problems(), ms_min=ms_min, ms_max=ms_max)]
-        candidates += list_candidates("fitted", list_anchors(), ms_min=ms_min, ms_max=ms_max)
-        tori = list_candidates("wide tori", list_wide_tori(), ms_min=ms_min, ms_max=ms_max, make=make_narrow_circuit)
-        candidates += tori
+        listed = list_fit_candidates() if fit else list_judging_candidates(seed)
+        candidates = [one for one in listed if ms_min <= 1e-6 * NS_PER_GAS * one.gas <= ms_max]
         best = [[float("inf")] * STRIKES for _ in candidates]
         for number in range(rounds):
             status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")
@@ -88,29 +110,52 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, output: str) -> None:
     ]
     data: dict[str, Json] = {"rounds": rounds, "strikes": STRIKES}
     data |= {"rows": msgspec.to_builtins(rows), "spreads": msgspec.to_builtins(spreads)}
-    emit(data, "\n".join(format_rows(rows, spreads)), output)
+    lines = format_rows(rows, spreads)
+    if fit:
+        works = [count_work(candidate.circuit.schedule, SHOTS_DEFAULT) for candidate in candidates]
+        prices = fit_prices(works, [1e6 * row.ms / NS_PER_GAS for row in rows])
+        data["prices"] = dict(prices)
+        lines += format_prices(prices)
+    emit(data, "\n".join(lines), output)
+
+
+def list_judging_candidates(seed: int) -> list[Candidate]:
+    """Return circuits to which prices were not fitted, and beside them dense ones and wide tori."""
+    held_out = [(graph, problem, DEPTHS) for graph, problem in list_held_out_problems(seed)]
+    dense = [(graph, problem, DEPTHS) for graph, problem in list_anchors()]
+    tori = [(graph, problem, DEPTHS) for graph, problem in list_wide_tori()]
+    return [
+        *list_candidates("held out", held_out),
+        *list_candidates("dense", dense),
+        *list_candidates("wide tori", tori, make_narrow_circuit),
+    ]
+
+
+def list_fit_candidates() -> list[Candidate]:
+    """Return the circuits of the fit."""
+    annealed = list_candidates("fitted", list_fitted_problems())
+    return annealed + list_candidates("fitted", list_fitted_by_label(), make_labelled_circuit)
 
 
 def list_candidates(
     group: str,
-    problems: Iterable[tuple[str, IsingProblem]],
-    *,
-    ms_min: float,
-    ms_max: float,
+    problems: Iterable[tuple[str, IsingProblem, tuple[int, ...]]],
     make: Callable[[IsingProblem, int], Circuit] = make_annealed_circuit,
 ) -> list[Candidate]:
-    """Return the circuits at each depth whose strikes should take between so many milliseconds."""
+    """Return the circuits at each depth, but those that cannot be struck."""
     found = []
-    for graph, problem in problems:
-        for depth in DEPTHS:
+    for graph, problem, depths in problems:
+        for depth in depths:
             circuit = make(problem, depth)
-            if circuit.schedule.live_qubits_max > LIVE_QUBITS_MAX:
-                continue
-            gas = get_circuit_gas(circuit)
-            if ms_min <= 1e-6 * NS_PER_GAS * gas <= ms_max:
-                law = compute_law(problem, depth)
+            if circuit.schedule.live_qubits_max <= LIVE_QUBITS_MAX:
+                law, gas = compute_law(problem, depth), get_circuit_gas(circuit)
                 found.append(Candidate(group=group, graph=graph, circuit=circuit, law=law, gas=gas))
     return found
+
+
+def make_labelled_circuit(problem: IsingProblem, depth: int) -> Circuit:
+    """Return the circuit in the order of the labels."""
+    return compile_circuit(problem, order=tuple(range(problem.n)), depth=depth)
 
 
 def make_narrow_circuit(problem: IsingProblem, depth: int) -> Circuit:
@@ -119,9 +164,10 @@ def make_narrow_circuit(problem: IsingProblem, depth: int) -> Circuit:
 
 
 def time_strikes(candidate: Candidate) -> list[float]:
-    """Return the CPU seconds of each strike: the least of a burst, whose first call brings all into the caches."""
+    """Return the CPU seconds of each strike: the least of a burst, after one that brings all into memory and caches."""
     times = []
     repetitions = 1 + int(BURST_S / (1e-9 * NS_PER_GAS * candidate.gas))
+    run_strike(candidate.circuit, candidate.law, bytes(32))
     for index in range(STRIKES):
         seed = index.to_bytes(32, "little")
         burst = []
@@ -150,30 +196,39 @@ def make_row(candidate: Candidate, times: Sequence[float]) -> GasRow:
 
 
 def compute_spread(group: str, values: Sequence[float]) -> GasSpread:
-    """Return the spread of a group; `inner` is that of its values without the largest and least twentieth."""
+    """Return the spread of a group."""
     ordered = sorted(values)
     cut = len(ordered) // 20
     kept = ordered[cut : len(ordered) - cut]
+    middle = median(ordered)
     return GasSpread(
         group=group,
         circuits=len(ordered),
         least=ordered[0],
+        median=middle,
         most=ordered[-1],
         deviation=(ordered[-1] - ordered[0]) / (ordered[-1] + ordered[0]),
         inner=(kept[-1] - kept[0]) / (kept[-1] + kept[0]),
+        beyond=sum(abs(value / middle - 1) > BEYOND for value in ordered),
     )
 
 
 def format_rows(rows: Sequence[GasRow], spreads: Sequence[GasSpread]) -> list[str]:
     """Return the table, circuits with the most time per gas first, and the spreads."""
-    lines = [f"{'group':<10}{'graph':<18}{'n':>4}{'p':>3}{'live':>6}{'gas':>13}{'ms':>10}{'ns/gas':>9}"]
+    lines = [f"{'group':<10}{'graph':<26}{'n':>4}{'p':>3}{'live':>6}{'gas':>13}{'ms':>10}{'ns/gas':>9}"]
     lines += [
-        f"{row.group:<10}{row.graph:<18}{row.n:>4}{row.p:>3}{row.live:>6}{row.gas:>13}{row.ms:>10.3f}"
+        f"{row.group:<10}{row.graph:<26}{row.n:>4}{row.p:>3}{row.live:>6}{row.gas:>13}{row.ms:>10.3f}"
         f"{row.ns_per_gas:>9.4f}"
         for row in sorted(rows, key=lambda row: -row.ns_per_gas)
     ]
     return lines + [
         f"{one.group}: {one.circuits} circuits, {one.least:.4f} to {one.most:.4f} ns per gas, +-{one.deviation:.1%}; "
-        f"nine in ten within +-{one.inner:.1%}"
+        f"nine in ten within +-{one.inner:.1%}; {one.beyond} more than 15 % from the median, {one.median:.4f}"
         for one in spreads
     ]
+
+
+def format_prices(prices: Mapping[str, int]) -> list[str]:
+    """Return fitted prices beside those of gas."""
+    now = {**msgspec.structs.asdict(PRICES), FIXED: STRIKE_GAS}
+    return [f"{'kind':<12}{'fitted':>9}{'now':>9}", *(f"{kind:<12}{prices[kind]:>9}{now[kind]:>9}" for kind in prices)]

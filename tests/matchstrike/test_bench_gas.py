@@ -10,7 +10,13 @@ from click.testing import CliRunner
 
 from matchstrike.commands import bench_gas as module
 from matchstrike.commands.bench_gas import bench_gas, compute_spread
+from matchstrike.commands.failure import CommandFailed
+from matchstrike.commands.fitted_circuits import list_fitted_by_label, list_fitted_problems
+from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices
 from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems, list_wide_tori
+from vm.gas import PRICES
+from vm.strike import compile_circuit
+from vm.work import count_work
 
 
 def test_held_out_graphs_are_simple_repeat_and_have_the_degrees_that_they_are_named_for():
@@ -28,6 +34,31 @@ def test_held_out_graphs_are_simple_repeat_and_have_the_degrees_that_they_are_na
             assert set(degrees.values()) == {regular}, name
 
 
+def test_another_seed_draws_other_graphs_of_the_same_families():
+    first, other = dict(list_held_out_problems()), dict(list_held_out_problems(1))
+    assert first.keys() == other.keys()
+    assert {name.split()[0] for name in first if first[name] != other[name]} >= {"cubic", "gnp", "degree"}
+
+
+def test_no_drawn_graph_of_the_fit_is_held_out():
+    fitted = [problem for _, problem, _ in (*list_fitted_problems(), *list_fitted_by_label())]
+    assert len(fitted) > 100
+    shared = [name for name, problem in list_held_out_problems() if problem in fitted]
+    assert shared == []
+
+
+def test_a_fit_finds_the_prices_that_the_times_were_made_of():
+    circuits = [compile_circuit(problem, depth=depth) for _, problem in list_held_out_problems() for depth in (1, 2)]
+    works = [count_work(circuit.schedule, 32) for circuit in circuits if circuit.schedule.live_qubits_max < 24]
+    prices = {**dict.fromkeys(KINDS, 3), "visits": 700, "mixed": 11, FIXED: 9000}
+    gas = [sum(prices[kind] * getattr(work, kind, 1) for kind in KINDS) for work in works]
+    found = fit_prices(works, gas)
+    fitted = [sum(found[kind] * getattr(work, kind, 1) for kind in KINDS) for work in works]
+    assert fitted == pytest.approx(gas, rel=1e-3)
+    assert found["visits"] == pytest.approx(700, rel=0.02)
+    assert found["mixed"] == 11
+
+
 def test_dense_problems_stand_for_those_of_the_fit():
     for _, problem in list_anchors():
         assert len(problem.couplings) == problem.n * (problem.n - 1) // 2
@@ -43,16 +74,34 @@ def test_wide_tori_are_in_the_order_of_least_width():
 def test_a_spread_is_half_the_range_over_its_middle():
     spread = compute_spread("x", [*[5.0] * 30, 4.0, 6.0])
     assert spread.deviation == pytest.approx(0.2)
-    assert spread.inner == 0
+    assert (spread.inner, spread.median, spread.beyond) == (0, 5.0, 2)
 
 
 def test_rows_and_spreads_of_both_groups_are_printed(monkeypatch):
     monkeypatch.setattr(module, "DEPTHS", (1,))
-    monkeypatch.setattr(module, "list_held_out_problems", lambda: [*list_held_out_problems()][:1])
+    monkeypatch.setattr(module, "list_held_out_problems", lambda seed: [*list_held_out_problems(seed)][:1])
     arguments = ["--rounds", "1", "--ms-max", "1"]
     data = json.loads(CliRunner().invoke(bench_gas, [*arguments, "-o", "json"]).stdout)
-    assert {row["group"] for row in data["rows"]} == {"held out", "fitted"}
+    assert {row["group"] for row in data["rows"]} == {"held out", "dense"}
     for row in data["rows"]:
         assert row["ns_per_gas"] == pytest.approx(1e6 * row["ms"] / row["gas"])
     text = CliRunner().invoke(bench_gas, arguments).stdout
     assert "held out: 1 circuits" in text
+
+
+def test_a_fit_prints_every_price_beside_the_present_one(monkeypatch):
+    monkeypatch.setattr(module, "list_fitted_by_label", list)
+    problems = [("dense 9", problem, (1, 2)) for _, problem in list_anchors()]
+    monkeypatch.setattr(module, "list_fitted_problems", lambda: problems[:2])
+    arguments = ["--fit", "--rounds", "1"]
+    data = json.loads(CliRunner().invoke(bench_gas, [*arguments, "-o", "json"]).stdout)
+    assert set(data["prices"]) == set(KINDS)
+    assert len(data["rows"]) == 4
+    text = CliRunner().invoke(bench_gas, arguments).stdout
+    assert f"{PRICES.visits}" in text
+
+
+def test_a_fit_without_scipy_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(module, "is_fit_possible", lambda: False)
+    with pytest.raises(CommandFailed, match=r"matchstrike\[bench\]"):
+        CliRunner().invoke(bench_gas, ["--fit"], catch_exceptions=False, standalone_mode=False)

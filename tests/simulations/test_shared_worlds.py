@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from node.core.machine import Machine
 from runtime.environment import Environment
 from runtime.pallets import balances, work
+from runtime.pallets.timestamp import set as set_timestamp
 from simulations.cast import make_plans, make_spec
 from simulations.checks import check_agreement, check_growth, check_lives, check_states
 from simulations.computer import NodePlan
 from simulations.honest import Site, make_honest_node
 from simulations.lazy_machine import make_lazy_node
 from simulations.long_run import BLOCKS
-from simulations.money import MoneyBroken
+from simulations.money import MoneyBroken, RuntimeMistaken
 from simulations.run import play
 from simulations.scenarios import SCENARIOS
 from simulations.shared_runtime import SharedWork
@@ -76,6 +77,17 @@ def test_a_unit_from_nowhere_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(work, "mint", broken)
         with pytest.raises(MoneyBroken, match=words):
             make_world(make_plans(2), until_ms=30_000)
+
+
+def test_a_call_that_crashes_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node would refuse the extrinsic, log it and go on."""
+
+    def crash(env: Environment, now: int) -> None:
+        raise KeyError(now)
+
+    monkeypatch.setattr(set_timestamp, "function", crash)
+    with pytest.raises(RuntimeMistaken, match="raised KeyError"):
+        make_world(make_plans(2), until_ms=30_000)
 
 
 def test_twenty_nodes_make_some_blocks() -> None:

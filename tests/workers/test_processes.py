@@ -75,7 +75,7 @@ def test_a_search_ends_with_its_last_result() -> None:
                 done.set()
 
         async with WorkerPool(2) as pool:
-            generation = pool.search(jobs.search_number, 3000, on_chunk)
+            generation = pool.search(jobs.search_number, 30_000, on_chunk)  # 0.3 s, so that both take part
             await done.wait()
             count = len(chunks)
             await asyncio.gather(pool.run(os.getpid), pool.run(os.getpid))  # each worker has answered since
