@@ -11,7 +11,7 @@ import msgspec
 
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.fitted_circuits import list_fitted_by_label, list_fitted_problems
-from matchstrike.commands.gas_fit import FIXED, fit_prices, is_fit_possible
+from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices, is_fit_possible
 from matchstrike.commands.held_out_circuits import (
     HELD_OUT_SEED,
     list_anchors,
@@ -98,6 +98,9 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int, fit: bool, o
     with console.status("looking for measurement orders") as status:
         listed = list_fit_candidates() if fit else list_judging_candidates(seed)
         candidates = [one for one in listed if ms_min <= 1e-6 * NS_PER_GAS * one.gas <= ms_max]
+        if len(candidates) < (len(KINDS) if fit else 1):
+            what = f"{len(candidates)} circuits take {ms_min:g} to {ms_max:g} ms by their gas"
+            raise click.UsageError(f"{what}, fewer than there are prices" if fit else what)
         best = [[float("inf")] * STRIKES for _ in candidates]
         for number in range(rounds):
             status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")

@@ -91,14 +91,23 @@ def test_rows_and_spreads_of_both_groups_are_printed(monkeypatch):
 
 def test_a_fit_prints_every_price_beside_the_present_one(monkeypatch):
     monkeypatch.setattr(module, "list_fitted_by_label", list)
-    problems = [("dense 9", problem, (1, 2)) for _, problem in list_anchors()]
-    monkeypatch.setattr(module, "list_fitted_problems", lambda: problems[:2])
+    problems = [(name, problem, (1, 2, 3, 4, 5, 6)) for name, problem in list_anchors()]
+    monkeypatch.setattr(module, "list_fitted_problems", lambda: problems[:3])
     arguments = ["--fit", "--rounds", "1"]
     data = json.loads(CliRunner().invoke(bench_gas, [*arguments, "-o", "json"]).stdout)
     assert set(data["prices"]) == set(KINDS)
-    assert len(data["rows"]) == 4
+    assert len(data["rows"]) == 18
     text = CliRunner().invoke(bench_gas, arguments).stdout
     assert f"{PRICES.visits}" in text
+
+
+@pytest.mark.parametrize("options", [[], ["--fit"]])
+def test_limits_that_leave_too_few_circuits_are_refused(options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "list_fit_candidates", list)
+    monkeypatch.setattr(module, "list_judging_candidates", lambda _: [])
+    result = CliRunner().invoke(bench_gas, [*options, "--ms-min", "0.019", "--ms-max", "0.01"])
+    assert result.exit_code == 2
+    assert "0 circuits take 0.019 to 0.01 ms" in result.output
 
 
 def test_a_fit_without_scipy_says_what_to_install(monkeypatch):

@@ -116,6 +116,13 @@ def test_vm_14_new_qubits_above_a_tile_are_moved_and_others_gathered() -> None:
     assert (inside.gathered, inside.moved) == (inside.weighed + (14 << 9), 0)
 
 
+def test_vm_14_a_qubit_that_enters_at_the_top_and_is_measured_at_once_moves_a_register() -> None:
+    """Its step handles the halves side by side, in which it has no place; the suffix mixes it like any other."""
+    large, small = count(make_bipartite(10, 4)), count(make_bipartite(5, 4))
+    assert (large.gathered, large.moved) == (1 << 11, (2 + 4 + 8) << 11)
+    assert (small.gathered, small.moved) == ((1 + 8) << 6, (2 + 4) << 6)
+
+
 def test_vm_14_large_tables_of_factors_are_made_at_each_visit() -> None:
     """Each spin of the larger side depends on all of the smaller one: 2^13 settings are kept, 2^15 are not."""
     kept, unkept = count(make_bipartite(13, 18)), count(make_bipartite(15, 18))
