@@ -12,7 +12,7 @@ from numba import njit
 
 from vm.tiles import NARROW, NEAR, TILE, compute_block_bits
 
-get_block_bits = njit(cache=True)(compute_block_bits)
+get_block_bits = njit(cache=True, fastmath=False, error_model="numpy")(compute_block_bits)
 
 
 @njit(inline="always", fastmath=False, error_model="numpy")

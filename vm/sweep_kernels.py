@@ -22,7 +22,7 @@ from numba import njit
 from vm.phase_kernels import fill_phases
 from vm.tiles import LOW_BITS, compute_middle
 
-get_middle = njit(cache=True)(compute_middle)
+get_middle = njit(cache=True, fastmath=False, error_model="numpy")(compute_middle)
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")

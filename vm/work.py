@@ -12,6 +12,7 @@ Terms:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -44,9 +45,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         uniforms: Numbers drawn.
         visits: Measuring steps, runs and the suffix, once for each register.
-        terms: Terms of tables of factors; of those too large to be kept, once for each register.
+        terms: Terms of tables of factors; of those too large to be kept, once for each register (a table that no other
+            one has displaced meanwhile is not made again, which is left out).
         factors: Entries of these tables, likewise.
-        phases: Entries of a sweep's tables, once for each register; of the suffix once.
+        phases: Entries of a sweep's tables, once for each register; of the suffix once, though those displace it too.
         copied: Amplitudes of branches that wait.
         gathered: Amplitudes into which new qubits come at positions inside a tile.
         moved: Amplitudes into which new qubits come, none of them inside a tile.
@@ -121,6 +123,7 @@ def count_suffix(live: int, measured: int, shots: int, depth: int) -> dict[str, 
     return counts
 
 
+@lru_cache(maxsize=1 << 14)
 def expect_registers(shots: int, measured: int, depth: int) -> int:
     """Return how many different registers the shots are expected to hold after `measured` bits.
 
@@ -143,8 +146,8 @@ def count_passes(positions: Sequence[int], live: int) -> tuple[int, int]:
     far = len(positions)
     while far > 0 and positions[far - 1] < bits:
         far -= 1
-    ways = _count_chains(positions[:far], live)
-    return ways + _count_chains(positions[far:], min(live, bits)), ways + (far < len(positions))
+    ways = _count_chains(positions[:far])
+    return ways + _count_chains(positions[far:]), ways + (far < len(positions))
 
 
 def _find_run_end(schedule: Schedule, at: int) -> int:
@@ -199,8 +202,8 @@ def _count_measurement(step: Step, size: int, copied: int, counts: dict[str, int
     _count_traffic(step.live, size + copied, counts)
 
 
-def _count_chains(positions: Sequence[int], live: int) -> int:
-    """Return in how many passes 2^live amplitudes are mixed."""
+def _count_chains(positions: Sequence[int]) -> int:
+    """Return in how many passes these positions are mixed, as `vm.mix_kernels.mix_list_` does it."""
     passes = k = 0
     while k < len(positions):
         position, chain = positions[k], 1
@@ -210,8 +213,7 @@ def _count_chains(positions: Sequence[int], live: int) -> int:
         if not is_near and position >= NARROW:
             chain = min(chain, position - NEAR if position > NEAR else position - NARROW + 1)
         elif not is_near:
-            low = position & ~1
-            chain = 2 if position > low and chain >= 2 and live >= low + 2 else 1
+            chain = min(chain, 1 + position % 2)
         passes += 1
         k += chain
     return passes

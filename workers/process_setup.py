@@ -11,7 +11,11 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", 
 
 
 def set_up_process() -> None:
-    """Set where kernels are kept, and one thread for each numeric library, unless the user chose otherwise."""
+    """Set where kernels are kept, and one thread for each numeric library, unless the user chose otherwise.
+
+    Whoever sets OMP_NUM_THREADS means all of them; OpenBLAS would rather heed its own variable.
+    """
     set_kernel_cache()
-    for name, count in ONE_THREAD.items():
-        os.environ.setdefault(name, count)
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, threads)

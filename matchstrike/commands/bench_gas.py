@@ -10,12 +10,13 @@ import click
 import msgspec
 
 from matchstrike.commands.failure import CommandFailed
-from matchstrike.commands.fitted_circuits import list_fitted_by_label, list_fitted_problems
+from matchstrike.commands.fitted_circuits import FIT_SEED, list_fitted_by_label, list_fitted_problems
 from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices, is_fit_possible
 from matchstrike.commands.held_out_circuits import (
     HELD_OUT_SEED,
     list_anchors,
     list_held_out_problems,
+    list_skewed_problems,
     list_wide_tori,
 )
 from matchstrike.commands.session import console, emit, output_option
@@ -38,7 +39,8 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
     """One circuit.
 
     Attributes:
-        group: held out; dense: like some of the fit; wide tori: not in an order of least gas; fitted: those of the fit.
+        group: held out; dense: like some of the fit; skewed: with coefficients that no fit knows; wide tori: not in
+            an order of least gas; fitted: those of the fit.
         ms: CPU time of a strike of 32 shots, the mean over seeds of the least over rounds.
     """
 
@@ -85,18 +87,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--rounds", type=click.IntRange(1), default=12, show_default=True, help="Each time is the least of them.")
 @click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes that take longer, by their gas.")
 @click.option("--ms-min", default=0.0, show_default=True, help="Leave out shorter ones.")
-@click.option("--seed", type=int, default=HELD_OUT_SEED, show_default=True, help="Of the graphs that are drawn.")
+@click.option("--seed", type=int, help=f"Of the held-out graphs that are drawn.  [default: {HELD_OUT_SEED}]")
 @click.option("--fit", is_flag=True, help="Measure the circuits of the fit instead, and fit prices to them.")
 @output_option
-def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int, fit: bool, output: str) -> None:
+def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int | None, fit: bool, output: str) -> None:
     """Measure time per gas on circuits that gas was not fitted to, beside some that it was.
 
     CPU time; rounds go over all circuits one after another, so that a busy spell spoils no circuit's every time.
     """
+    if seed is not None and (fit or seed == FIT_SEED):
+        raise click.UsageError(f"the fit has its own graphs, of seed {FIT_SEED}: no --seed beside --fit, nor that one")
     if fit and not is_fit_possible():
         raise CommandFailed("fitting prices needs scipy: pip install 'matchstrike[bench]'")
     with console.status("looking for measurement orders") as status:
-        listed = list_fit_candidates() if fit else list_judging_candidates(seed)
+        listed = list_fit_candidates() if fit else list_judging_candidates(HELD_OUT_SEED if seed is None else seed)
         candidates = [one for one in listed if ms_min <= 1e-6 * NS_PER_GAS * one.gas <= ms_max]
         if len(candidates) < (len(KINDS) if fit else 1):
             what = f"{len(candidates)} circuits take {ms_min:g} to {ms_max:g} ms by their gas"
@@ -126,10 +130,12 @@ def list_judging_candidates(seed: int) -> list[Candidate]:
     """Return circuits to which prices were not fitted, and beside them dense ones and wide tori."""
     held_out = [(graph, problem, DEPTHS) for graph, problem in list_held_out_problems(seed)]
     dense = [(graph, problem, DEPTHS) for graph, problem in list_anchors()]
+    skewed = [(graph, problem, DEPTHS) for graph, problem in list_skewed_problems()]
     tori = [(graph, problem, DEPTHS) for graph, problem in list_wide_tori()]
     return [
         *list_candidates("held out", held_out),
         *list_candidates("dense", dense),
+        *list_candidates("skewed", skewed),
         *list_candidates("wide tori", tori, make_narrow_circuit),
     ]
 

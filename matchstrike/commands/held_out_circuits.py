@@ -15,9 +15,10 @@ from matchstrike.commands.drawn_graphs import (
     list_ladder,
     list_lattice,
 )
-from vm.problem import IsingProblem
+from vm.problem import IsingProblem, make_problem
 
 HELD_OUT_SEED = 9241
+STRONG, HEAVY = 300, 4095  # of a field on every spin; of one coupling
 ANCHORS = (9, 11, 13, 15, 17, 19)  # dense problems, as the fit had them: whether this machine is the fit's
 
 
@@ -56,6 +57,26 @@ def list_anchors() -> Iterator[tuple[str, IsingProblem]]:
     draw = Draw(HELD_OUT_SEED)
     for n in ANCHORS:
         yield f"dense {n}", draw.make_problem("dense", n, list_all(n), weight_max=3)
+
+
+def list_skewed_problems() -> Iterator[tuple[str, IsingProblem]]:
+    """Yield graphs whose coefficients, of which gas knows nothing, make shots agree, or part, more than it expects.
+
+    Strong fields put all spins one way; beside one heavy coupling the others hardly turn anything.
+    """
+    draw = Draw(HELD_OUT_SEED)
+    graphs = (
+        ("cubic", 30, draw.draw_regular(30, 3)),
+        ("degree 4", 26, draw.draw_regular(26, 4)),
+        ("degree 7", 20, draw.draw_regular(20, 7)),
+        ("grid 3x", 24, list_lattice(3, 8)),
+        ("ring", 40, [(i, (i + 1) % 40) for i in range(40)]),
+    )
+    for family, n, pairs in graphs:
+        couplings = [(i, j, 1) for i, j in pairs]
+        heavy = [(i, j, HEAVY if k == 0 else 1) for k, (i, j) in enumerate(pairs)]
+        yield f"{family} {n}, fields", make_problem(n, couplings, fields=[STRONG] * n)
+        yield f"{family} {n}, one heavy", make_problem(n, heavy)
 
 
 def list_wide_tori() -> Iterator[tuple[str, IsingProblem]]:

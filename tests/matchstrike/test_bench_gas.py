@@ -82,7 +82,7 @@ def test_rows_and_spreads_of_both_groups_are_printed(monkeypatch):
     monkeypatch.setattr(module, "list_held_out_problems", lambda seed: [*list_held_out_problems(seed)][:1])
     arguments = ["--rounds", "1", "--ms-max", "1"]
     data = json.loads(CliRunner().invoke(bench_gas, [*arguments, "-o", "json"]).stdout)
-    assert {row["group"] for row in data["rows"]} == {"held out", "dense"}
+    assert {row["group"] for row in data["rows"]} == {"held out", "dense", "skewed"}
     for row in data["rows"]:
         assert row["ns_per_gas"] == pytest.approx(1e6 * row["ms"] / row["gas"])
     text = CliRunner().invoke(bench_gas, arguments).stdout
@@ -99,6 +99,13 @@ def test_a_fit_prints_every_price_beside_the_present_one(monkeypatch):
     assert len(data["rows"]) == 18
     text = CliRunner().invoke(bench_gas, arguments).stdout
     assert f"{PRICES.visits}" in text
+
+
+@pytest.mark.parametrize("options", [["--seed", "5", "--fit"], ["--seed", "77"]])
+def test_graphs_of_the_fit_are_not_held_out(options: list[str]) -> None:
+    result = CliRunner().invoke(bench_gas, options)
+    assert result.exit_code == 2
+    assert "its own graphs" in result.output
 
 
 @pytest.mark.parametrize("options", [[], ["--fit"]])

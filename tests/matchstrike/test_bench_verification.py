@@ -55,3 +55,10 @@ def test_an_unknown_problem_is_named():
     result = CliRunner().invoke(bench_verification, ["--problem", "cubic7"])
     assert result.exit_code == 2
     assert "cubic60" in result.output
+
+
+def test_times_of_a_machine_that_slows_down_keep_their_ratios():
+    """Three measurements a round; the second round takes ten times as long."""
+    speeds = iter([1, 1, 1, 10, 10, 10, 1, 1, 1])
+    runs = [lambda cost=cost: cost * next(speeds) for cost in (2.0, 3.0, 5.0)]
+    assert module._measure_together(runs, 3) == pytest.approx([2.0, 3.0, 5.0])

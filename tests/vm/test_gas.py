@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.vm.plain_gas import compute_plain_gas
 from vm import mix_kernels
 from vm.gas import PRICES, STRIKE_GAS, compute_gas
 from vm.golden import make_golden_problem
 from vm.problem import IsingProblem, make_problem
-from vm.schedule import compile_schedule
+from vm.schedule import Schedule, compile_schedule
 from vm.work import ROOTS, Work, count_passes, count_work, expect_registers
 
 
@@ -179,3 +184,36 @@ def test_vm_14_gas_grows_with_shots_depth_and_live_qubits() -> None:
     assert gas("dense", 12, 1, 1) < gas("dense", 12, 1, 32) < gas("dense", 12, 2, 32) < gas("dense", 14, 2, 32)
     assert gas("cubic", 16, 1, 32) < gas("cubic", 20, 1, 32) < gas("cubic", 20, 2, 32)
     assert gas("dense", 70, 1, 32) > 2**70  # no circuit is too large to be priced
+
+
+def test_vm_14_the_specification_has_the_prices_and_roots() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "vm.md").read_text(encoding="utf-8")
+    rows = {kind: int(gas.replace(",", "")) for kind, gas in re.findall(r"^\| ([a-z]+) \| ([\d,]+) \|", text, re.M)}
+    assert rows == msgspec.structs.asdict(PRICES)
+    assert f"A strike costs {STRIKE_GAS:,}" in text
+    assert f"ROOTS are {', '.join(map(str, ROOTS))}." in text
+
+
+@st.composite
+def draw_schedule(draw: st.DrawFn) -> tuple[Schedule, int]:
+    """Return the schedule of a random graph, or of one whose registers leave the caches, and a number of shots."""
+    n, depth = draw(st.integers(1, 24)), draw(st.integers(1, 9))
+    chance = draw(st.randoms(use_true_random=False))
+    share = draw(st.sampled_from((0.05, 0.15, 0.4, 1.0)))
+    couplings = [(i, j, 1) for j in range(n) for i in range(j) if chance.random() < share]
+    order = tuple(chance.sample(range(n), n))
+    return compile_schedule(make_problem(n, couplings), order, depth), draw(st.sampled_from((0, 1, 32, 500)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(draw_schedule())
+def test_vm_14_gas_is_what_the_specification_says(case: tuple[Schedule, int]) -> None:
+    schedule, shots = case
+    assert compute_gas(schedule, shots) == compute_plain_gas(schedule, shots)
+
+
+@pytest.mark.parametrize("problem", [make_torus(10, 9), make_comet(6, 14), make_bipartite(16, 20)])
+def test_vm_14_gas_of_wide_circuits_is_what_the_specification_says(problem: IsingProblem) -> None:
+    for depth in (1, 2):
+        schedule = compile_schedule(problem, tuple(range(problem.n)), depth)
+        assert compute_gas(schedule, 32) == compute_plain_gas(schedule, 32)

@@ -11,19 +11,27 @@ import pytest
 from workers.process_setup import ONE_THREAD
 
 COUNT_THREADS = """
-import os
-import node.main, matchstrike.commands.main
-from workers.process_setup import set_up_process
-set_up_process()
+import os, sys
+from {module} import main
+sys.argv = ["program", "{command}", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
 import numpy
 print(len(os.listdir("/proc/self/task")))
 """
+CHOICES = (({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2), ({"OMP_NUM_THREADS": "2"}, 2))
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="BLAS has one thread on one core")
-@pytest.mark.parametrize(("chosen", "threads"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
-def test_programs_have_one_thread_unless_the_user_chose(chosen: dict[str, str], threads: int) -> None:
-    """It fails, too, when a program's entry imports numpy before it says so."""
+@pytest.mark.parametrize(("module", "command"), [("node.main", "chain-info"), ("matchstrike.commands.main", "sim")])
+@pytest.mark.parametrize(("chosen", "threads"), CHOICES)
+def test_programs_have_one_thread_unless_the_user_chose(
+    module: str, command: str, chosen: dict[str, str], threads: int
+) -> None:
+    """It fails, too, when a program imports numpy before it says so."""
     env = {key: value for key, value in os.environ.items() if key not in ONE_THREAD} | chosen
-    found = subprocess.run([sys.executable, "-c", COUNT_THREADS], env=env, capture_output=True, text=True, check=True)
-    assert int(found.stdout) == threads
+    code = COUNT_THREADS.format(module=module, command=command)
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert int(found.stdout.splitlines()[-1]) == threads
