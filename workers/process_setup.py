@@ -6,7 +6,7 @@ import os
 
 from workers.kernel_cache import set_kernel_cache
 
-# A BLAS thread that has nothing to do spins: a product of small matrices now and then takes a whole core from a miner.
+# A BLAS thread that has nothing to do spins: one product of middling matrices keeps a whole core busy for a while.
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
