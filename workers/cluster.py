@@ -12,6 +12,7 @@ import asyncio
 import logging
 import pickle
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TypeVar, cast
@@ -122,7 +123,10 @@ class ClusterTasks:
             return pickle.loads(await future)
         except VersionsDiffer as error:
             raise ClusterDiffers(f"a worker of the cluster has another version of Matchstrike: {error}") from None
-        except distributed.comm.CommClosedError:  # it may come before the client knows that it is alone
+        except (
+            distributed.comm.CommClosedError,
+            FutureCancelled,
+        ):  # nobody else cancels it; the client may not know yet
             raise SchedulerLost(SCHEDULER_LOST) from None
         except distributed.KilledWorker as error:
             raise TaskKillsWorkers(f"workers died under task {index} again and again: {error}") from None

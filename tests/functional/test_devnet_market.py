@@ -123,7 +123,7 @@ def wait_until(url: str, is_done: Callable[[dict[str, dict[str, object]]], bool]
 
 
 async def report_signed_lie(url: str, problem: dict[str, object]) -> Receipt:
-    """Let bob report a statement with wrong leaves that dave signed and put on no chain."""
+    """Let eve, for whom no node signs, report a statement with wrong leaves that dave signed and put on no chain."""
     ising = problem["ising"]
     assert isinstance(ising, dict)
     record = make_problem(len(ising["fields"]), ising["couplings"], fields=ising["fields"], offset=ising["offset"])
@@ -146,4 +146,4 @@ async def report_signed_lie(url: str, problem: dict[str, object]) -> Receipt:
         claim = Signed(statement=statement, signature=signature)
         gas = int(str(problem["strikeGas"]))
         call = encode_call(report_fraud, claim, gas, witness, 7, shots, make_multiproof(leaves, [7]), None)
-        return await chain.submit(await chain.sign(call, derive_seed("//Bob")))
+        return await chain.submit(await chain.sign(call, derive_seed("//Eve")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
 from functools import reduce
 
 import pytest
@@ -89,6 +90,41 @@ def test_a_killed_worker_loses_no_result_and_no_correctness() -> None:
     by_place = [result for _, result in sorted(results, key=lambda row: row[0])]
     assert b"".join(result.shots for result in by_place) == run_strike_range(whole).shots
     assert join([reduce(join_results, by_place)]) == join([run_strike_range(whole)])
+
+
+class LonelyClient:
+    """A client whose scheduler is gone, before it has noticed."""
+
+    status = "running"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def scheduler_info(self) -> dict[str, int]:
+        return {"total_threads": 1}
+
+    def submit(self, *_: object, **__: object) -> LonelyClient:
+        return self
+
+    def __await__(self) -> Iterator[None]:
+        yield
+        raise self._error
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_lost_scheduler_is_told_whichever_way_the_client_hears_of_it() -> None:
+    """With a task that ends because its connection closed, or because the client cancelled it."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra [cluster]")
+    ways = (
+        distributed.comm.CommClosedError("in TCP"),
+        distributed.client.FutureCancelledError("key", "scheduler-connection-lost"),
+    )
+    for error in ways:
+        tasks = cluster.ClusterTasks(LonelyClient(error), workers_seconds=60)
+        with pytest.raises(SchedulerLost, match="start it again"):
+            asyncio.run(tasks.run_tasks(os.path.basename, ["a"], lambda *_: None))
 
 
 @pytest.mark.slow
