@@ -123,10 +123,7 @@ class ClusterTasks:
             return pickle.loads(await future)
         except VersionsDiffer as error:
             raise ClusterDiffers(f"a worker of the cluster has another version of Matchstrike: {error}") from None
-        except (
-            distributed.comm.CommClosedError,
-            FutureCancelled,
-        ):  # nobody else cancels it; the client may not know yet
+        except (distributed.comm.CommClosedError, FutureCancelled):  # either may come before its status tells
             raise SchedulerLost(SCHEDULER_LOST) from None
         except distributed.KilledWorker as error:
             raise TaskKillsWorkers(f"workers died under task {index} again and again: {error}") from None
