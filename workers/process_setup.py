@@ -1,4 +1,4 @@
-"""What every process of ours sets before numpy and numba are imported."""
+"""What nodes and commands set before numpy and numba are imported; worker processes get it from their parents."""
 
 from __future__ import annotations
 
