@@ -16,6 +16,7 @@ root was committed. Integers only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -32,8 +33,8 @@ from consensus.errors import InvalidBlock
 from consensus.ticket import make_pool_circuit
 from consensus.work import compute_pool_strike_seed, compute_seed
 from vm.law import DEPTH_MAX, AngleLaw
-from vm.problem import pack_shots
-from vm.strike import run_strike
+from vm.problem import pack_shots, unpack_shots
+from vm.strike import get_gas_used, run_strike
 
 TAG_SNAPSHOT = b"matchstrike/snapshot/1\x00"
 TAG_BATCH = b"matchstrike/batch/1\x00"
@@ -170,6 +171,12 @@ def compute_strike_seed(key: bytes, index: int) -> bytes:
 def run_batch_strike(pool: PoolProblem, key: bytes, index: int, *, shots: int) -> bytes:
     """Return the packed shots of strike `index` of a key."""
     return pack_shots(run_strike(make_pool_circuit(pool), pool.law, compute_strike_seed(key, index), shots=shots))
+
+
+def compute_gas_of_leaves(pool: PoolProblem, shots: Iterable[bytes]) -> int:
+    """Return the gas that strikes used, together, from the packed shots of each."""
+    circuit = make_pool_circuit(pool)
+    return sum(get_gas_used(circuit, unpack_shots(packed, pool.problem.n)) for packed in shots)
 
 
 # ---- which leaves are audited

@@ -21,7 +21,7 @@ class PoolProblem(msgspec.Struct, frozen=True, kw_only=True):
         depth: Layers of the circuit.
         order: Measurement order in force.
         law: Angle law in force; its depth is `depth`.
-        gas: Gas of one strike with the chain's number of shots.
+        gas: Gas limit of one strike with the chain's number of shots.
     """
 
     problem_id: int

@@ -14,10 +14,9 @@ import hashlib
 from functools import lru_cache
 
 from chain.params import WorkParams
-from vm.gas import compute_gas
 from vm.law import AngleLaw, compute_core_law
 from vm.problem import IsingProblem, make_problem
-from vm.strike import Circuit, compile_circuit
+from vm.strike import Circuit, compile_circuit, get_gas_limit
 
 TAG_CORE_SEED = b"matchstrike/core-seed/1\x00"
 TAG_ACCUMULATOR = b"matchstrike/accumulator/1\x00"
@@ -82,5 +81,5 @@ def get_core_law(n: int) -> AngleLaw:
 
 @lru_cache(maxsize=4)
 def compute_core_gas(core_seed: bytes, n: int, shots: int) -> int:
-    """Return the gas of one core strike."""
-    return compute_gas(make_core_circuit(core_seed, n).schedule, shots)
+    """Return the gas limit of one core strike."""
+    return get_gas_limit(make_core_circuit(core_seed, n), shots)

@@ -76,7 +76,7 @@ class UnknownProblem(InvalidBlock):
 
 
 class WrongWeight(WrongValue):
-    """A weight other than the gas of the ticket."""
+    """A weight other than the most gas that the ticket can use."""
 
     rule: ClassVar[str] = "WRK-07"
     field: ClassVar[str] = "weight"
@@ -127,7 +127,7 @@ class WrongPoolSize(WrongValue):
 
 
 class TicketAboveTarget(InvalidBlock):
-    """A ticket that did not win."""
+    """A ticket that did not win, however much gas it used."""
 
     rule: ClassVar[str] = "SEAL-04"
 
@@ -144,6 +144,12 @@ class WrongPoolShots(WrongValue):
 
     rule: ClassVar[str] = "SEAL-06"
     field: ClassVar[str] = "pool shots"
+
+
+class TicketTooCheap(InvalidBlock):
+    """A ticket that would have won if its strikes had used more gas."""
+
+    rule: ClassVar[str] = "SEAL-07"
 
 
 class TooFarAhead(Exception):

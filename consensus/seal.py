@@ -2,7 +2,7 @@
 
 Size and parsing belong to `chain.block.decode_block`; then, stopping at the first failure: the header alone, the header
 in its context (parent, height, epoch, target, timestamp, problem, weight), the seal (ticket under the target, core
-strikes, pool strike). The body and the state root are the runtime's.
+strikes, pool strike, the gas that they used). The body and the state root are the runtime's.
 
 A simulation of many nodes gives `check_block` a cheaper `SealChecker`; a node has no other than `check_seal`.
 
@@ -24,6 +24,7 @@ from consensus.digest import WorkDigest, WorkSeal, read_author, read_seal, read_
 from consensus.errors import (
     TargetOutOfBounds,
     TicketAboveTarget,
+    TicketTooCheap,
     UnknownProblem,
     WeightTooLarge,
     WrongCoreEpoch,
@@ -144,9 +145,10 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
 
     Raises:
         WrongPoolSize: pool shots of the wrong length (costs nothing to see).
-        TicketAboveTarget: the claimed ticket did not win (a few hashes).
+        TicketAboveTarget: the claimed ticket did not win, whatever its strikes used (a few hashes).
         WrongCoreShots: the core strikes give other shots (r strikes).
         WrongPoolShots: the pool strike gives other shots (one strike).
+        TicketTooCheap: the ticket did not win with the gas that its strikes used.
     """
     job = make_ticket_job(header, context, params)
     seal = read_seal(header)
@@ -159,14 +161,18 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
     # SPEC SEAL-04: The ticket MUST be below target * weight.
     if ticket >= job.limit:
         raise TicketAboveTarget(f"the ticket {ticket:#x} is not below {job.limit:#x}")
-    core_hash = run_core_strikes(job, seed)
+    core_hash, core_gas = run_core_strikes(job, seed)
     # SPEC SEAL-05: The core hash of the seal MUST be the one that the re-run core strikes give.
     if seal.core_hash != core_hash:
         raise WrongCoreShots(core_hash, seal.core_hash)
-    pool_shots = run_pool_strike(job, seed)
+    pool_shots, pool_gas = run_pool_strike(job, seed)
     # SPEC SEAL-06: The pool shots of the seal MUST be those that the re-run pool strike gives.
     if seal.pool_shots != pool_shots:
         raise WrongPoolShots(pool_shots, seal.pool_shots)
+    # SPEC SEAL-07: The ticket MUST be below target * the gas that its strikes used.
+    if ticket >= job.target * (core_gas + pool_gas):
+        used = f"{core_gas + pool_gas} gas of at most {job.weight}"
+        raise TicketTooCheap(f"the ticket {ticket:#x} is not below the target times the gas used, {used}")
     return make_checked_header(header, ticket)
 
 

@@ -1,7 +1,8 @@
 """Tickets: running them, and searching for one that wins.
 
-A ticket is r core strikes and, when the header names a problem, one pool strike, all from one seed. `run_ticket` is the
-definition; `search_tickets` is what a miner runs, the same with the constant parts taken out of the loop.
+A ticket is r core strikes and, when the header names a problem, one pool strike, all from one seed. It wins below the
+target times the gas that its strikes used, which is at most its weight. `run_ticket` is the definition;
+`search_tickets` is what a miner runs, the same with the constant parts taken out of the loop.
 
 Terms:
     job: everything that the tickets of one work key need; it crosses to miner processes, so it pickles.
@@ -9,6 +10,7 @@ Terms:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -38,7 +40,7 @@ from consensus.work import (
     make_leaf,
 )
 from vm.problem import IsingProblem, Shots, pack_shots
-from vm.strike import Circuit, compile_circuit, run_strike
+from vm.strike import Circuit, compile_circuit, get_gas_used, run_strike
 
 
 class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,8 @@ class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
         core_qubits: Its spins.
         shots: Shots of every strike.
         repeats: Core strikes of a ticket.
-        limit: A ticket wins below this: target * weight.
+        target: A ticket wins below this times the gas that it used.
+        weight: The most gas that a ticket can use.
         pool: The problem that the header names, if any.
     """
 
@@ -59,8 +62,14 @@ class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
     core_qubits: int
     shots: int
     repeats: int
-    limit: int
+    target: int
+    weight: int
     pool: PoolProblem | None
+
+    @property
+    def limit(self) -> int:
+        """No ticket from here on wins, whatever it used."""
+        return self.target * self.weight
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,12 +78,18 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         core_hash: Hash of the shots of its core strikes.
         pool_shots: Packed shots of its pool strike.
-        value: It wins below the job's limit.
+        value: What is compared with the target times the gas.
+        gas: What its strikes used.
     """
 
     core_hash: bytes
     pool_shots: bytes
     value: int
+    gas: int
+
+    def wins(self, job: TicketJob) -> bool:
+        """Whether this ticket of a job wins."""
+        return self.value < job.target * self.gas
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +128,8 @@ def make_ticket_job(header: Header, context: WorkContext, params: WorkParams) ->
         core_qubits=params.core_qubits,
         shots=params.shots,
         repeats=compute_repeats(core_gas, pool_gas, params.pool_ratio),
-        limit=work.target * work.weight,
+        target=work.target,
+        weight=work.weight,
         pool=context.pool,
     )
 
@@ -131,24 +147,33 @@ def compute_context_weight(context: WorkContext, params: WorkParams) -> int:
 def run_ticket(job: TicketJob, index: int) -> Ticket:
     """Return the ticket of an index."""
     seed = compute_seed(job.work_key, index)
-    core_hash = run_core_strikes(job, seed)
-    pool_shots = run_pool_strike(job, seed)
-    return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=compute_ticket(seed, core_hash, pool_shots))
+    core_hash, core_gas = run_core_strikes(job, seed)
+    pool_shots, pool_gas = run_pool_strike(job, seed)
+    value = compute_ticket(seed, core_hash, pool_shots)
+    return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=value, gas=core_gas + pool_gas)
 
 
-def run_core_strikes(job: TicketJob, seed: bytes) -> bytes:
-    """Return the core hash of a ticket's seed."""
+def run_core_strikes(job: TicketJob, seed: bytes) -> tuple[bytes, int]:
+    """Return the core hash of a ticket's seed, and the gas that these strikes used."""
     circuit, law = make_core_circuit(job.core_seed, job.core_qubits), get_core_law(job.core_qubits)
-    strikes = (run_strike(circuit, law, compute_core_strike_seed(seed, j), shots=job.shots) for j in range(job.repeats))
-    return compute_core_hash(b"".join(pack_shots(shots) for shots in strikes))
+    seeds = (compute_core_strike_seed(seed, j) for j in range(job.repeats))
+    drawn = [run_strike(circuit, law, strike_seed, shots=job.shots) for strike_seed in seeds]
+    return compute_core_hash(b"".join(map(pack_shots, drawn))), sum_gas(circuit, drawn)
 
 
-def run_pool_strike(job: TicketJob, seed: bytes) -> bytes:
-    """Return the packed pool shots of a ticket's seed, nothing without a pool problem."""
+def run_pool_strike(job: TicketJob, seed: bytes) -> tuple[bytes, int]:
+    """Return the packed pool shots of a ticket's seed, nothing without a pool problem, and the gas used."""
     if job.pool is None:
-        return b""
+        return b"", 0
     circuit = make_pool_circuit(job.pool)
-    return pack_shots(run_strike(circuit, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots))
+    drawn = run_strike(circuit, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots)
+    return pack_shots(drawn), sum_gas(circuit, [drawn])
+
+
+def sum_gas(circuit: Circuit, drawn: Iterable[Shots]) -> int:
+    """Return the gas that a ticket's strikes on one circuit used, from their shots."""
+    # SPEC WRK-23: The gas used by a ticket MUST be the sum of that of its core strikes and its pool strike.
+    return sum(get_gas_used(circuit, shots) for shots in drawn)
 
 
 def make_pool_circuit(pool: PoolProblem) -> Circuit:
@@ -179,10 +204,10 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
         seed = blake2b(seed_prefix + index.to_bytes(8, "little"), digest_size=32).digest()
         core_prefix = TAG_CORE + seed
         core_shots = [
-            pack_shots(run_strike(core, core_law, blake2b(core_prefix + tail, digest_size=32).digest(), shots=shots))
+            run_strike(core, core_law, blake2b(core_prefix + tail, digest_size=32).digest(), shots=shots)
             for tail in tails
         ]
-        core_hash = blake2b(b"".join((TAG_CORE_SHOTS, *core_shots)), digest_size=32).digest()
+        core_hash = blake2b(b"".join((TAG_CORE_SHOTS, *map(pack_shots, core_shots))), digest_size=32).digest()
         if pool is not None and pool_circuit is not None:
             pool_seed = blake2b(TAG_POOL + seed, digest_size=32).digest()
             drawn = run_strike(pool_circuit, pool.law, pool_seed, shots=shots)
@@ -190,10 +215,12 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
             packed = pack_shots(drawn)
             leaves.append(make_leaf(index, packed))
             pool_part = blake2b(TAG_POOL_SHOTS + packed, digest_size=32).digest()
-        value = blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest()
-        if int.from_bytes(value, "little") < limit:
-            win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
-            break
+        value = int.from_bytes(blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest(), "little")
+        if value < limit:  # few get here, so that others need no counting
+            gas = sum_gas(core, core_shots) + (sum_gas(pool_circuit, collected[-1:]) if pool_circuit else 0)
+            if value < job.target * gas:
+                win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
+                break
     best = find_best_shot(pool.problem, collected) if pool is not None else None
     return _make_result(win, (start, index + 1 - start if count > 0 else 0), best, b"".join(leaves))
 

@@ -85,8 +85,8 @@ def compute_repeats(core_gas: int, pool_gas: int, ratio: tuple[int, int]) -> int
     """Return how many core strikes a ticket has.
 
     Args:
-        core_gas: Gas of one core strike, positive.
-        pool_gas: Gas of the pool strike, 0 without one.
+        core_gas: Gas limit of one core strike, positive.
+        pool_gas: Gas limit of the pool strike, 0 without one.
         ratio: The x as numerator and denominator.
     """
     numerator, denominator = ratio
@@ -95,7 +95,7 @@ def compute_repeats(core_gas: int, pool_gas: int, ratio: tuple[int, int]) -> int
 
 
 def compute_weight(core_gas: int, pool_gas: int, params: WorkParams) -> int:
-    """Return the gas of a ticket.
+    """Return the weight of a ticket: the most gas that it can use.
 
     Raises:
         WeightTooLarge: the ticket is dearer than the chain accepts.

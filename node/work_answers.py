@@ -76,7 +76,7 @@ def replay_ticket(header: Header, context: WorkContext, params: Params) -> dict[
     ticket = run_ticket(job, seal.index)
     claimed = compute_header_ticket(header)
     checks: dict[str, Json] = {
-        "belowTarget": claimed < job.limit,
+        "belowTarget": claimed < job.target * ticket.gas,
         "coreShots": ticket.core_hash == seal.core_hash,
         "poolShots": ticket.pool_shots == seal.pool_shots,
     }
@@ -91,6 +91,7 @@ def replay_ticket(header: Header, context: WorkContext, params: Params) -> dict[
         "limit": format_u256(job.limit),
         "target": format_u256(work.target),
         "weight": str(work.weight),
+        "gasUsed": str(ticket.gas),
         "core": {
             "epoch": work.core_epoch,
             "seed": f"0x{job.core_seed.hex()}",

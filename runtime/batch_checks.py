@@ -93,7 +93,7 @@ def check_count(params: Params, count: int) -> None:
 
 
 def compute_payment(env: Environment, problem: int, gas: int, count: int) -> int:
-    """Return what a batch earns.
+    """Return the most that a batch earns.
 
     Raises:
         UnknownProblem: or NotOpen, NotForSale, PaymentTooLarge.
@@ -103,9 +103,9 @@ def compute_payment(env: Environment, problem: int, gas: int, count: int) -> int
     if record.strike_gas == 0 or record.price_per_gas == 0:
         raise NotForSale(f"problem {problem} takes no strikes" if record.price_per_gas else "the price per gas is zero")
     payment, most = count * gas * record.price_per_gas, compute_miner_reward(env.params.money, env.number)
-    # SPEC BAT-22: A batch's payment, count * strike gas * price per gas, MUST NOT exceed the author's reward.
+    # SPEC BAT-22: What a batch reserves, count * strike gas * price per gas, MUST NOT exceed the author's reward.
     if payment > most:
-        raise PaymentTooLarge(f"{count} strikes would earn {payment} planck, more than the {most} of a block's author")
+        raise PaymentTooLarge(f"{count} strikes could earn {payment} planck, more than the {most} of a block's author")
     return payment
 
 
@@ -212,9 +212,9 @@ def check_gas(actual: int, stated: int) -> None:
     Raises:
         WrongGas
     """
-    # SPEC BAT-26: The stated gas MUST be that of one strike of the batch.
+    # SPEC BAT-26: The stated gas MUST be the gas limit of one strike of the batch.
     if stated != actual:
-        raise WrongGas(f"a strike of the batch takes {actual} gas, not {stated}")
+        raise WrongGas(f"a strike of the batch has the gas limit {actual}, not {stated}")
 
 
 def check_witness(problem: int, snapshot: bytes, witness: Witness, *, shots_drawn: int) -> None:

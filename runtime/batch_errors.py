@@ -119,7 +119,7 @@ class NotChallenged(ModuleFailure):
 
 
 class WrongGas(ModuleFailure):
-    """A strike of the batch takes other gas than stated."""
+    """A strike of the batch has another gas limit than stated."""
 
     rule: ClassVar[str] = "BAT-26"
 

@@ -77,8 +77,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: Work key or batch key of its strikes.
         is_of_header: The key is a work key.
-        strike_gas: Gas of one strike with the order of the snapshot.
-        payment: What it earns, reserved from the problem's work budget.
+        strike_gas: Gas limit of one strike with the order of the snapshot.
+        payment: The most that it earns, reserved from the problem's work budget; once it is paid, what it earned.
         deposit: What its solver has on hold for it until it is settled; 0 then.
         audit_at: The height whose ticket selects its leaves.
         leaves: The selected leaves, empty before.

@@ -40,22 +40,27 @@ PUNISHED: StorageMap[bytes, int] = StorageMap(
 # ---- how batches end
 
 
-def pay_batch(env: Environment, number: int, batch: Batch) -> None:
-    """Pay a batch whose selected leaves are right, and give its deposit back."""
-    # SPEC BAT-30: A batch whose selected leaves are all right MUST be paid what was reserved for it, and its deposit
-    # returned.
-    pay_work(env, batch.problem, batch.payment, batch.solver)
+def pay_batch(env: Environment, number: int, batch: Batch, *, gas: int) -> None:
+    """Pay a batch whose selected leaves are right, and give its deposit back.
+
+    Args:
+        gas: What the strikes of the selected leaves used, together.
+    """
+    # SPEC BAT-30: A batch whose selected leaves are all right MUST be paid what was reserved for it, times the gas that
+    # their strikes used, by the gas limit of as many strikes, rounded down; the rest and its deposit MUST be returned.
+    amount = batch.payment * gas // (len(batch.leaves) * batch.strike_gas)
+    pay_work(env, batch.problem, amount, batch.solver, reserved=batch.payment)
     release(env, batch.solver, HoldReason.AuditDeposit, batch.deposit)
     solver = SOLVERS.get(env.state, batch.solver)
     # SPEC BAT-31: A batch that is paid MUST raise its solver's reputation by 1.
     _settle(
         env,
         number,
-        batch,
+        replace(batch, payment=amount),
         BatchStatus.Paid,
         replace(solver, reputation=solver.reputation + 1, paid=solver.paid + 1),
     )
-    env.deposit_event(BatchPaid(batch=number, solver=batch.solver, amount=batch.payment))
+    env.deposit_event(BatchPaid(batch=number, solver=batch.solver, amount=amount))
 
 
 def void_batch(env: Environment, number: int, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 Terms:
     instance: the Ising record with its measurement order, the large part; removed when the problem is closed.
-    strike gas: gas of one pool strike; 0 for a problem that is "bounty only".
+    strike gas: gas limit of one pool strike; 0 for a problem that is "bounty only".
     order cost: the integer by which two measurement orders are compared, cut off at 2^64 - 1.
 
 Everything here is a pure function of its arguments.
@@ -23,7 +23,7 @@ from chain.scale_shapes import I32, I64, U8, U16, U32, U64, U128, AccountId, Lim
 from consensus.context import PoolProblem
 from consensus.core_problem import compute_core_gas
 from consensus.work import is_poolable
-from vm.gas import compute_gas
+from vm.gas import make_tariff
 from vm.law import AngleLaw, InvalidLaw, compute_law
 from vm.order import compute_live_profile, compute_order_cost
 from vm.problem import IsingProblem, NotStrikeable, check_problem, check_strikeable
@@ -90,7 +90,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         commits: All commits ever made.
         reveals_until: The last block that takes reveals; 0 while commits are taken, or if there were none to wait for.
         closed_at: The block that paid, refunded or cancelled it; 0 until then.
-        strike_gas: Gas of one pool strike, 0 when bounty only.
+        strike_gas: Gas limit of one pool strike, 0 when bounty only.
         work_budget: What was offered for strikes and is not paid out.
         reserved: The part of it that open batches wait for; all that stays on hold of it once the problem is closed.
         open_batches: Batches committed and not settled; while there are any, the instance stays.
@@ -280,7 +280,7 @@ def _compute_strike_gas(problem: IsingProblem, order: tuple[int, ...], depth: in
     if max(compute_live_profile(problem, order, depth)) > LIVE_QUBITS_MAX:  # cheap: the hopeless is not compiled
         return 0
     work = params.work
-    gas = compute_gas(compile_schedule(problem, order, depth), work.shots)
+    gas = make_tariff(compile_schedule(problem, order, depth), work.shots).limit
     core = compute_core_gas(bytes(32), work.core_qubits, work.shots)  # the same for every core problem of n spins
     # SPEC PRB-01: A problem whose ticket would weigh more than `ticket_gas_max` MUST be bounty only.
     return gas if is_poolable(core, gas, problem.n, work) else 0

@@ -43,19 +43,28 @@ def reserve_work(env: Environment, problem: int, amount: int) -> None:
     RECORDS.set(env.state, problem, changed)
 
 
-def pay_work(env: Environment, problem: int, amount: int, to: bytes) -> None:
-    """Pay what one open batch has reserved; burnt where the receiver could not exist with it."""
+def pay_work(env: Environment, problem: int, amount: int, to: bytes, *, reserved: int) -> None:
+    """Pay a part of what one open batch has reserved and give back the rest.
+
+    The payment is burnt where the receiver could not exist with it.
+    """
     record = RECORDS.get(env.state, problem)
     pay_from_hold(env, record.poster, HoldReason.ProblemWorkBudget, dest=to, amount=amount)
-    _settle(env.state, problem, replace(record, work_budget=record.work_budget - amount), amount)
+    _give_back(env, record, reserved - amount)
+    _settle(env.state, problem, replace(record, work_budget=record.work_budget - amount), reserved)
 
 
 def release_work(env: Environment, problem: int, amount: int) -> None:
-    """Give back what one open batch has reserved: to the work budget, or to the poster of a closed problem."""
+    """Give back what one open batch has reserved."""
     record = RECORDS.get(env.state, problem)
+    _give_back(env, record, amount)
+    _settle(env.state, problem, record, amount)
+
+
+def _give_back(env: Environment, record: Problem, amount: int) -> None:
+    """Leave an amount in the work budget, or give it to the poster of a closed problem."""
     if not is_live(record):
         release(env, record.poster, HoldReason.ProblemWorkBudget, amount)
-    _settle(env.state, problem, record, amount)
 
 
 def _settle(state: Overlay, problem: int, record: Problem, amount: int) -> None:

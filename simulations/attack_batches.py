@@ -66,13 +66,18 @@ def make_work_world(seed: int, plans: list[NodePlan], *, payment: float, params:
 
 def pay_wrong(env: Environment, number: int, batch: Batch, *, index: int, reporter: bytes) -> None:
     """Pay a batch whatever its leaves are."""
-    pay_batch(env, number, batch)
+    pay_all(env, number, batch)
 
 
-def pay_from_issuance(env: Environment, problem: int, amount: int, to: bytes) -> None:
+def pay_all(env: Environment, number: int, batch: Batch) -> None:
+    """Pay a batch all that it reserved."""
+    pay_batch(env, number, batch, gas=len(batch.leaves) * batch.strike_gas)
+
+
+def pay_from_issuance(env: Environment, problem: int, amount: int, to: bytes, *, reserved: int) -> None:
     """Pay a batch with new money, and give the poster's back."""
     mint(env, to, amount)
-    release_work(env, problem, amount)
+    release_work(env, problem, reserved)
 
 
 def _sell(seed: int, options: Options, striker: LyingStriker) -> tuple[float, World]:
@@ -116,7 +121,7 @@ def play_fake_leaves(seed: int, options: Options) -> Trial:
 
 def play_withhold_audit(seed: int, options: Options) -> Trial:
     """Sell invented strikes and answer only the audits that ask for right ones; undefended, silence is paid."""
-    rule = nullcontext() if options.is_defended else switch(pallet, void_batch=pay_batch)
+    rule = nullcontext() if options.is_defended else switch(pallet, void_batch=pay_all)
     return _play_seller(seed, options, is_shy=True, rule=rule)
 
 

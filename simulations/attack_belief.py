@@ -44,7 +44,7 @@ class StruckLottery(ModelLottery):
 
     def make_pool_shots(self, job: TicketJob, index: int) -> bytes:
         """Return the shots of the engine."""
-        return run_pool_strike(job, compute_seed(job.work_key, index))
+        return run_pool_strike(job, compute_seed(job.work_key, index))[0]
 
 
 class CredulousLottery(StruckLottery):

@@ -1,6 +1,6 @@
 """Attacks on the strikes themselves: guess the shots, keep only cheap seeds, plant a problem with a shortcut.
 
-They need no network. Costs are counted in gas, operation by operation with the engine's own prices, not timed.
+They need no network. Costs are counted in gas, operation by operation, not timed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chain.params import WorkParams
 from consensus.core_problem import compute_core_seed, get_core_law, make_core_circuit
-from consensus.work import compute_repeats, compute_weight
+from consensus.work import compute_repeats
 from simulations.arena import Attack, Options, Trial
 from simulations.equal_couplings import count_multiplications, make_equal_problem, strike_equal
 from vm.derivation import Angles, compute_angles, compute_uniforms, expand_seed
@@ -22,11 +22,11 @@ from vm.law import GAMMA_PERIOD, AngleLaw, compute_law
 from vm.order import anneal_order
 from vm.problem import IsingProblem, Shots, check_strikeable, make_problem
 from vm.reference import compute_state
-from vm.strike import Circuit, compile_circuit, get_circuit_gas, run_strike
+from vm.strike import Circuit, compile_circuit, get_gas_limit, get_gas_used, run_strike
 
 SHOTS = 32
 SHOTS_FOR_MARGINALS = 2_048
-# What a dense strike takes by the registers that its shots hold, in units of gas; gas itself does not know these.
+# What a dense strike takes by the registers that its shots hold, in units of gas, measured apart from gas's own prices.
 START, UNIFORM, SWEPT, BRANCH, PAIRED, COLUMN, TAIL_BITS = 140_000, 200, 11, 5_000, 7, 90, 6
 GUESS_COST = 0.001  # of a strike; the marginals are given for nothing
 
@@ -57,20 +57,27 @@ def _find_marginals(circuit: Circuit, law: AngleLaw, key: bytes) -> NDArray[np.f
 
 
 def play_skim_seeds(seed: int, options: Options) -> Trial:
-    """Run only the cheapest seeds, known for nothing; undefended, cost follows entanglement and angles are free."""
+    """Run only the seeds that are cheapest for their chance, known for nothing.
+
+    Undefended, cost follows entanglement, angles are free, and every ticket has the same chance.
+    """
     n, strikes, share = int(options["qubits"]), int(options["strikes"]), options["kept"]
     circuit, law = _make_core(seed, n), get_core_law(n)
     costs: list[float] = []
+    chances: list[float] = []
     for number in range(strikes):
         random = Random(f"skim {seed} {number}")
         if options.is_defended:
-            costs.append(_count_gas(run_strike(circuit, law, random.randbytes(32), shots=SHOTS)))
+            shots = run_strike(circuit, law, random.randbytes(32), shots=SHOTS)
+            costs.append(_count_gas(shots))
+            chances.append(get_gas_used(circuit, shots))
         else:
             costs.append(_count_bonds(circuit.problem, random.random()))
-    kept = sorted(costs)[: max(1, round(share * strikes))]
-    mean = sum(costs) / len(costs)
-    cheap = sum(kept) / len(kept)
-    return Trial(attack=mean / cheap, honest=1.0, facts={"spread": float(np.std(costs)) / mean})
+            chances.append(1.0)
+    ranked = sorted(range(strikes), key=lambda number: costs[number] / chances[number])
+    kept = ranked[: max(1, round(share * strikes))]
+    gain = sum(chances[k] for k in kept) / sum(costs[k] for k in kept) * sum(costs) / sum(chances)
+    return Trial(attack=gain, honest=1.0, facts={"spread": float(np.std(costs)) / (sum(costs) / len(costs))})
 
 
 def _count_gas(shots: Shots) -> int:
@@ -103,30 +110,32 @@ def play_planted(seed: int, options: Options) -> Trial:
     random = Random(f"planted {seed}")
     n, core = int(options["qubits"]), int(options["core_qubits"])
     params = WorkParams(core_qubits=core, ticket_gas_max=2**62)
-    core_gas = get_circuit_gas(_make_core(seed, core), params.shots)
+    circuit, law = _make_core(seed, core), get_core_law(core)
+    core_limit = get_gas_limit(circuit, SHOTS)
+    core_gas = get_gas_used(circuit, run_strike(circuit, law, random.randbytes(32), shots=SHOTS))
     equal, hidden = _plant_equal(n, random.randbytes(32)), _plant_hidden(2 * n, random.getrandbits(32))
     speeds = {}
-    for name, (pool_gas, shortcut_gas) in {"equal couplings": equal, "hidden order": hidden}.items():
-        repeats = compute_repeats(core_gas, pool_gas, params.pool_ratio)
-        paid = repeats * core_gas if options.is_defended else 0
-        sold = compute_weight(core_gas, pool_gas, params) if options.is_defended else pool_gas
-        speeds[name] = sold / (paid + min(shortcut_gas, pool_gas))
-    facts = {**speeds, "shortcut on the pool strike": equal[0] / equal[1], "better order": hidden[0] / hidden[1]}
+    for name, (pool_limit, pool_gas, shortcut_gas) in {"equal couplings": equal, "hidden order": hidden}.items():
+        repeats = compute_repeats(core_limit, pool_limit, params.pool_ratio) if options.is_defended else 0
+        spent = repeats * core_gas + min(shortcut_gas, pool_gas)
+        speeds[name] = (repeats * core_gas + pool_gas) / spent
+    facts = {**speeds, "shortcut on the pool strike": equal[1] / equal[2], "better order": hidden[1] / hidden[2]}
     return Trial(attack=max(speeds.values()), honest=1.0, facts=facts)
 
 
-def _plant_equal(n: int, key: bytes) -> tuple[int, int]:
-    """Return the gas of a strike on equal couplings, and that of the shortcut, after comparing their shots."""
+def _plant_equal(n: int, key: bytes) -> tuple[int, int, int]:
+    """Return limit and use of gas of a strike on equal couplings, and the shortcut's, after comparing their shots."""
     problem = make_equal_problem(n)
     check_strikeable(problem)
     circuit, law = compile_circuit(problem, depth=1), compute_law(problem, 1)
-    assert (strike_equal(n, law, key, shots=SHOTS) == run_strike(circuit, law, key, shots=SHOTS)).all()
+    shots = run_strike(circuit, law, key, shots=SHOTS)
+    assert (strike_equal(n, law, key, shots=SHOTS) == shots).all()
     shortcut = count_multiplications(n, SHOTS) * PRICES.mixed + UNIFORM * SHOTS * n
-    return get_circuit_gas(circuit, SHOTS), shortcut
+    return get_gas_limit(circuit, SHOTS), get_gas_used(circuit, shots), shortcut
 
 
-def _plant_hidden(n: int, seed: int) -> tuple[int, int]:
-    """Return the gas of a ring with chords in a bad posted order, and in the order that the poster keeps to itself."""
+def _plant_hidden(n: int, seed: int) -> tuple[int, int, int]:
+    """Return limit and use of gas of a ring with chords in a bad posted order, and the use of a secret order."""
     random = Random(seed)
     labels = random.sample(range(n), n)
     couplings = [(labels[k], labels[(k + step) % n], 1) for k in range(n) for step in (1, 2)]
@@ -134,10 +143,10 @@ def _plant_hidden(n: int, seed: int) -> tuple[int, int]:
     stride = next(step for step in range(n // 3, n) if gcd(step, n) == 1)
     posted = tuple(labels[k * stride % n] for k in range(n))
     secret = anneal_order(problem, 1, seed=seed, effort=1)
-    posted_gas, secret_gas = (
-        get_circuit_gas(compile_circuit(problem, order=order, depth=1), SHOTS) for order in (posted, secret)
-    )
-    return posted_gas, min(posted_gas, secret_gas)
+    bad, good = (compile_circuit(problem, order=order, depth=1) for order in (posted, secret))
+    law, key = compute_law(problem, 1), random.randbytes(32)
+    used = [get_gas_used(circuit, run_strike(circuit, law, key, shots=SHOTS)) for circuit in (bad, good)]
+    return get_gas_limit(bad, SHOTS), used[0], min(used)
 
 
 def _make_core(seed: int, n: int) -> Circuit:
@@ -161,8 +170,8 @@ SKIM_SEEDS = Attack(
     name="skim-seeds",
     summary="A miner runs only those seeds whose strikes are cheap.",
     unit="tickets for the cost of an honest one",
-    defence="a dense core and narrow angles: the cost hardly depends on the seed; off: cost follows entanglement, and "
-    "the seed draws any angle",
+    defence="a dense core, narrow angles, and a chance that follows the gas used: cost over chance hardly depends on "
+    "the seed; off: cost follows entanglement, the seed draws any angle, and all tickets have one chance",
     play=play_skim_seeds,
     defaults={"qubits": 10, "strikes": 60, "kept": 0.1},
     parameter="kept",

@@ -1,7 +1,7 @@
 """Who finds a winning ticket when: by the real engine on small chains, or by a model with the same statistics.
 
-A ticket wins with probability target * weight / 2^256, whatever came before. So the time to a winning ticket of a miner
-with a given power is exponential, and a new template changes nothing about the time that is still to wait. The model
+A ticket wins with probability target * gas used / 2^256, whatever came before. So the time to a winning ticket of a
+miner with a given power is exponential, and a new template changes nothing about the time still to wait. The model
 draws this time; its seal is a keyed hash that only the world's lottery makes, checked where a node re-runs strikes.
 Weight, target, timestamps and fork choice are the real code in both.
 
@@ -11,10 +11,12 @@ Terms:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b, shake_128
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from chain.header import Header
 from chain.params import WorkParams
@@ -23,11 +25,12 @@ from consensus.core_problem import compute_core_gas
 from consensus.digest import WorkSeal, read_seal
 from consensus.errors import WrongCoreShots
 from consensus.seal import CheckedHeader, check_seal, make_checked_header
-from consensus.ticket import TicketJob, make_ticket_job, search_tickets
+from consensus.ticket import TicketJob, make_ticket_job, run_ticket, search_tickets
 from consensus.work import compute_seed, compute_shots_bytes, compute_ticket
 from simulations.chance import Chance
 
 TICKETS_PER_DRAW = 64
+TICKETS_ESTIMATED = 32
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +73,7 @@ class RealLottery:
     def draw(self, job: TicketJob, miner: str, power: float, start: int) -> Draw:
         """Return what a miner finds among the next tickets."""
         result = search_tickets(job, start, TICKETS_PER_DRAW)
-        delay_ms = result.tickets * compute_job_gas(job) / power
+        delay_ms = result.tickets * estimate_gas_used(replace(job, work_key=bytes(32), target=0)) / power
         return Draw(delay_ms=delay_ms, seal=result.win, next_index=start + result.tickets)
 
     def draw_delay_ms(self, miner: str, power: float, mean_gas: float) -> float:
@@ -141,14 +144,20 @@ class ModelLottery:
 
 
 def compute_job_gas(job: TicketJob) -> int:
-    """Return the gas of one ticket: its weight."""
+    """Return the most gas that one ticket can use: its weight, unless the job was made to win or lose always."""
     core_gas = compute_core_gas(job.core_seed, job.core_qubits, job.shots)
     return job.repeats * core_gas + (job.pool.gas if job.pool is not None else 0)
 
 
+@lru_cache(maxsize=64)
+def estimate_gas_used(job: TicketJob) -> float:
+    """Return what a ticket like these uses, the mean of some."""
+    return sum(run_ticket(job, index).gas for index in range(TICKETS_ESTIMATED)) / TICKETS_ESTIMATED
+
+
 def compute_mean_gas(job: TicketJob) -> float:
     """Return the mean gas to a winning ticket."""
-    return compute_job_gas(job) * 2.0**256 / job.limit
+    return 2.0**256 / job.target
 
 
 def compute_total_power(params: WorkParams) -> float:

@@ -2,7 +2,7 @@
 
 Everything that costs is counted. An *evaluation* is one energy of one configuration or one energy difference of one
 flip that is looked at: each shot is one (also one seen before), each difference in a refinement is one. What a strike
-itself costs is its gas. The loop knows no clock: a deadline needs the caller's.
+itself costs is the gas that it used. The loop knows no clock: a deadline needs the caller's.
 
 Terms:
     hit: the first configuration at or below the target, after so many evaluations.
@@ -24,7 +24,7 @@ from vm.engines.angled_circuit import set_angles
 from vm.engines.engine import Engine
 from vm.problem import IsingProblem, Shots, compute_energies
 from vm.refinement import Refinement, refine_none
-from vm.strike import SHOTS_DEFAULT, Circuit, get_circuit_gas
+from vm.strike import SHOTS_DEFAULT, Circuit, get_gas_limit, get_gas_used
 
 Ending = Literal["target", "budget", "deadline"]
 Compiler = Callable[[IsingProblem, int], Circuit]  # of a problem and a depth
@@ -45,7 +45,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         evaluations: Energies and energy differences.
-        gas: Of the strikes.
+        gas: What strikes use; none begins whose gas limit exceeds what is left.
     """
 
     evaluations: int | None = None
@@ -148,15 +148,16 @@ def match_strike(
         aim = controller.aim(chance)
         count = shots if budget.evaluations is None else min(shots, budget.evaluations - run.evaluations)
         circuit = compiler(aim.problem, len(aim.gammas))
-        gas = get_circuit_gas(circuit, count) if count > 0 else 0
-        if count <= 0 or (budget.gas is not None and run.gas + gas > budget.gas):
+        limit = get_gas_limit(circuit, count) if count > 0 else 0
+        if count <= 0 or (budget.gas is not None and run.gas + limit > budget.gas):
             ending = "budget"
         elif deadline is not None and clock() >= deadline:
             ending = "deadline"
         else:
             angled = set_angles(circuit, aim.gammas, aim.betas)
-            drawn = lift_shots(aim, engine.sample(angled, shots=count, seed=chance.bytes(32)))
-            energies = run.measure(drawn, gas, refinement, budget.evaluations)
+            sampled = engine.sample(angled, shots=count, seed=chance.bytes(32))
+            drawn = lift_shots(aim, sampled)
+            energies = run.measure(drawn, get_gas_used(circuit, sampled), refinement, budget.evaluations)
             controller = controller.learn(aim, drawn, energies)
             records.append(run.report(float(np.mean(energies)), aim))
             if on_progress is not None:

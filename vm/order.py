@@ -25,7 +25,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from vm.gas import compute_gas
+from vm.gas import make_tariff
 from vm.order_prices import make_cost_prices, make_gas_prices
 from vm.order_search import anneal_, compute_cost, make_best_start, make_state
 from vm.problem import IsingProblem, NotStrikeable, check_strikeable
@@ -44,7 +44,7 @@ class OrderProgress(msgspec.Struct, frozen=True, kw_only=True):
     """The best order after `done` of `total` rounds.
 
     Attributes:
-        gas: Of a strike of the usual number of shots; 0 if there can be none.
+        gas: The gas limit of a strike of the usual number of shots; 0 if there can be none.
         cost: The order cost.
     """
 
@@ -175,7 +175,7 @@ def _rate_order(problem: IsingProblem, depth: int, order: Sequence[int]) -> Orde
     profile = compute_live_profile(problem, found, depth)
     gas = 0
     if max(profile) <= LIVE_QUBITS_MAX and _is_strikeable(problem):  # the hopeless is not compiled
-        gas = compute_gas(compile_schedule(problem, found, depth), SHOTS_DEFAULT)
+        gas = make_tariff(compile_schedule(problem, found, depth), SHOTS_DEFAULT).limit
     return OrderProgress(
         done=0,
         total=RESTARTS * ROUNDS,

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vm.derivation import Angles, Uniforms, Words, expand_seed
-from vm.gas import compute_gas
+from vm.gas import Tariff, compute_gas_used, make_tariff
 from vm.kernels import GAP, KEEP, RESUME, RUN, strike
 from vm.law import BETA_PERIOD, DEPTH_MAX, GAMMA_PERIOD, AngleLaw, InvalidLaw, check_law
 from vm.problem import IsingProblem, Shots
 from vm.program import Program, make_program
 from vm.schedule import Schedule, compile_schedule
 from vm.trig_table import get_trig_table
+from vm.work import count_registers
 
 LIVE_QUBITS_MAX = 26
 SHOTS_DEFAULT = 32
@@ -60,6 +61,11 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The schedule as arrays for the kernels."""
         return make_program(self.problem, self.schedule)
 
+    @cached_property
+    def tariffs(self) -> dict[int, Tariff]:
+        """What strikes cost, by their number of shots, as far as anybody asked."""
+        return {}
+
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A strike whose angles are drawn: `draw` turns uniforms into shots.
@@ -88,9 +94,14 @@ def compile_circuit(problem: IsingProblem, *, order: tuple[int, ...] | None = No
     return Circuit(problem=problem, order=chosen, depth=depth, schedule=schedule)
 
 
-def get_circuit_gas(circuit: Circuit, shots: int = SHOTS_DEFAULT) -> int:
-    """Return the gas of one strike."""
-    return compute_gas(circuit.schedule, shots)
+def get_gas_limit(circuit: Circuit, shots: int = SHOTS_DEFAULT) -> int:
+    """Return the most gas that one strike can use."""
+    return _get_tariff(circuit, shots).limit
+
+
+def get_gas_used(circuit: Circuit, drawn: Shots) -> int:
+    """Return the gas that the strike used which gave these shots, uint8[shot, qubit by label]."""
+    return compute_gas_used(_get_tariff(circuit, len(drawn)), count_registers(drawn, circuit.order))
 
 
 def run_strike(circuit: Circuit, law: AngleLaw, seed: bytes, *, shots: int = SHOTS_DEFAULT) -> Shots:
@@ -158,6 +169,13 @@ def draw(prepared: Prepared, uniforms: Uniforms) -> Shots:
         own = np.array(uniforms, dtype=np.float64, order="C")  # a kernel is compiled for one layout only
         _run(circuit.program, prepared.law, prepared.words, mode=mode, trunk=trunk, uniforms=own, shots=shots)
     return shots
+
+
+def _get_tariff(circuit: Circuit, shots: int) -> Tariff:
+    tariff = circuit.tariffs.get(shots)
+    if tariff is None:
+        tariff = circuit.tariffs[shots] = make_tariff(circuit.schedule, shots)
+    return tariff
 
 
 def _run(

@@ -1,8 +1,11 @@
-"""What a strike does, counted from its schedule and its number of shots alone; priced in `vm.gas`.
+"""What a strike does, counted along its schedule; priced in `vm.gas`.
+
+Most of the work is done once for each register, so it is counted for one register at a time: a sheet says what one more
+register costs that holds the shots which agree in their first k bits. How many there are is in the shots themselves
+(`count_registers`); no strike can have more than `list_most_registers`.
 
 Terms:
-    registers: how many different registers `shots` shots are expected to hold after k measured bits; fewer in deeper
-        circuits, whose shots agree more.
+    registers: how many a strike holds after k measured bits, k = 0 to n: as many as its shots begin differently.
     run: an unmeasured step and the steps after it that only mix; they are mixed together.
     pass: one way through a register; a run takes one for up to three positions that follow each other downwards.
     tile: the amplitudes that differ in their lowest TILE_BITS positions only; a measuring step handles two at a time,
@@ -12,10 +15,11 @@ Terms:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
+import numpy as np
 
+from vm.problem import Shots
 from vm.schedule import Schedule, Step
 from vm.tiles import (
     FACTORS_KEPT_BITS,
@@ -29,22 +33,17 @@ from vm.tiles import (
     count_factor_bits,
 )
 
-SPILLED_BITS, FLOODED_BITS, DROWNED_BITS = 18, 20, 21  # registers of so many qubits leave the caches
-MEASURED_MAX = 64  # more bits change nothing; keeps the integers small
-DEPTH_MAX = 8
-# 2^(16 + k / 16), to the nearest integer
-ROOTS = (
-    *(65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752),
-    *(92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515),
-)
+CROWDED_BITS, FLOODED_BITS, DROWNED_BITS = 18, 20, 21  # registers of so many qubits leave the caches
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a strike does, counted.
+    """What a strike does, counted; or what one register of it adds.
 
     Attributes:
         uniforms: Numbers drawn.
-        visits: Measuring steps, runs and the suffix, once for each register.
+        measurements: Measuring steps, once for each register.
+        runs: Runs, likewise.
+        suffixes: The suffix, likewise.
         terms: Terms of tables of factors; of those too large to be kept, once for each register (a table that no other
             one has displaced meanwhile is not made again, which is left out).
         factors: Entries of these tables, likewise.
@@ -52,89 +51,141 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         copied: Amplitudes of branches that wait.
         gathered: Amplitudes into which new qubits come at positions inside a tile.
         moved: Amplitudes into which new qubits come, none of them inside a tile.
-        rotated: Amplitudes that sweeps set or rotate and that other phases of unmeasured steps rotate.
+        rotated: Amplitudes that other phases of unmeasured steps than sweeps rotate.
+        swept: Amplitudes that sweeps set or rotate.
         weighed: Amplitudes rotated, mixed and weighed by measuring steps before the suffix.
         parted: Amplitudes mixed and weighed in the suffix, as far as it cuts registers into four.
         mixed: Amplitudes of the passes of runs.
-        spilled: Amplitudes read and written where registers have SPILLED_BITS qubits or more.
-        flooded: Those of registers of FLOODED_BITS or more, but by mixing, which computes while it waits.
-        drowned: All those of registers of DROWNED_BITS or more.
+        crowded: Those copied of registers of CROWDED_BITS or more.
+        flooded: Those weighed and parted in registers of FLOODED_BITS or more.
+        streamed: Amplitudes of such registers read and written by runs.
+        drowned: The same from DROWNED_BITS on.
     """
 
-    uniforms: int
-    visits: int
-    terms: int
-    factors: int
-    phases: int
-    copied: int
-    gathered: int
-    moved: int
-    rotated: int
-    weighed: int
-    parted: int
-    mixed: int
-    spilled: int
-    flooded: int
-    drowned: int
+    uniforms: int = 0
+    measurements: int = 0
+    runs: int = 0
+    suffixes: int = 0
+    terms: int = 0
+    factors: int = 0
+    phases: int = 0
+    copied: int = 0
+    gathered: int = 0
+    moved: int = 0
+    rotated: int = 0
+    swept: int = 0
+    weighed: int = 0
+    parted: int = 0
+    mixed: int = 0
+    crowded: int = 0
+    flooded: int = 0
+    streamed: int = 0
+    drowned: int = 0
 
 
-def count_work(schedule: Schedule, shots: int) -> Work:
+KINDS = Work.__struct_fields__
+
+
+class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+    """The work of a strike before it is known how its shots part.
+
+    Attributes:
+        once: What is done whatever they do.
+        each: Entry k: what one more register after k measured bits adds, k = 0 to n; copies that its siblings begin
+            with, and which belong to k + 1, are taken off.
+    """
+
+    once: Work
+    each: tuple[Work, ...]
+
+    def sum_up(self, registers: Sequence[int]) -> Work:
+        """Return the work of a strike with so many registers after k bits, k = 0 to n."""
+        counts = dict.fromkeys(KINDS, 0)
+        for work, times in zip((self.once, *self.each), (1, *registers), strict=True):
+            for kind in KINDS:
+                counts[kind] += times * getattr(work, kind)
+        return Work(**counts)
+
+
+def list_most_registers(n: int, shots: int) -> list[int]:
+    """Return the registers of shots that part as early as they can."""
+    return [max(1, min(shots, 1 << k)) for k in range(n + 1)]
+
+
+def count_registers(drawn: Shots, order: Sequence[int]) -> list[int]:
+    """Return the registers that a strike's shots had, uint8[shot, qubit by label], measured in this order."""
+    count, n = drawn.shape
+    if count == 0:
+        return [1] * (n + 1)
+    ordered = drawn[:, np.asarray(order, dtype=np.intp)]
+    rows = np.frombuffer(b"".join(sorted(row.tobytes() for row in ordered)), np.uint8).reshape(count, n)
+    parted = rows[1:] != rows[:-1]
+    first = np.argmax(parted, axis=1)[parted.any(axis=1)]  # the rank at which each shot leaves its neighbour
+    return [1, *(1 + np.cumsum(np.bincount(first, minlength=n))).tolist()]
+
+
+def count_work(schedule: Schedule, shots: int) -> Sheet:
     """Return the work of one strike of a schedule."""
-    steps, depth = schedule.steps, schedule.depth
-    counts = dict.fromkeys(Work.__struct_fields__, 0)
-    measured = at = 0
+    steps = schedule.steps
+    tally = _Tally(schedule.n)
+    tally.add_once("uniforms", shots * schedule.n)
+    at = 0
     while at < schedule.suffix:
         step = steps[at]
-        registers = expect_registers(shots, measured, depth)
-        _count_phases(step, registers, counts)
+        _count_phases(step, tally)
         if step.measured:
-            measured += 1
-            more = expect_registers(shots, measured, depth) - registers
-            _count_measurement(step, registers << step.live, more << (step.live - 1), counts)
+            _count_measurement(step, tally)
             end = at + 1
         else:
             end = _find_run_end(schedule, at)
-            if not (at == 0 and step.sweep):
-                _count_expansion(step, registers << step.live, counts)
-            passes, ways = count_passes([mixed.position for mixed in steps[at:end]], step.live)
-            counts["mixed"] += passes * registers << step.live
-            _count_traffic(step.live, ways * registers << step.live, counts, is_mixing=True)
-        counts["visits"] += registers
+            _count_run(steps[at:end], tally, is_first=at == 0)
         at = end
-    step, registers = steps[schedule.suffix], expect_registers(shots, measured, depth)
-    if schedule.suffix > 0:
-        _count_expansion(step, registers << step.live, counts)
-    for kind, count in count_suffix(step.live, measured, shots, depth).items():
-        counts[kind] += count
-    return Work(**{**counts, "uniforms": shots * schedule.n})
+    step = steps[schedule.suffix]
+    if schedule.suffix > 0 and step.introduced:
+        tally.add(_get_entry(step, step.live), 1 << step.live)
+    tally.add_once("phases", count_sweep_phases(step.live))
+    for later, kind, count in list_suffix_work(step.live):
+        tally.add(kind, count, later=later)
+    return tally.make_sheet()
 
 
-def count_suffix(live: int, measured: int, shots: int, depth: int) -> dict[str, int]:
-    """Return the work by kind of a suffix that begins with `live` qubits after `measured` bits, new qubits left out."""
-    registers = expect_registers(shots, measured, depth)
-    counts = dict.fromkeys(Work.__struct_fields__, 0)
-    counts["visits"], counts["phases"], counts["rotated"] = registers, _count_sweep_phases(live), registers << live
-    _count_traffic(live, registers << live, counts)
-    while live > TAIL_BITS:
-        parted = expect_registers(shots, measured, depth) << live
-        counts["parted"] += parted
-        _count_traffic(live, parted, counts)
-        measured, live = measured + 2, live - 2
-    return counts
+def list_suffix_work(live: int) -> list[tuple[int, str, int]]:
+    """Return (k, kind, count) of a suffix that begins with `live` qubits: each register k bits later does so much.
 
-
-@lru_cache(maxsize=1 << 14)
-def expect_registers(shots: int, measured: int, depth: int) -> int:
-    """Return how many different registers the shots are expected to hold after `measured` bits.
-
-    Shots that fall into b equally likely branches are in about 2 s b / (2 b + s) of them. A measured bit doubles the
-    branches less the deeper the circuit is, because its outcomes agree more.
+    New qubits and the tables of its sweep (`count_sweep_phases`, once) are left out.
     """
-    measured = min(measured, MEASURED_MAX)
-    doublings, part = divmod(measured * (16 - min(depth, DEPTH_MAX)), 16)
-    branches, many = ROOTS[part] << doublings, shots << 16  # in units of 2^-16
-    filled = min(branches, -(-2 * many * branches // (2 * branches + many)))
-    return max(1, min(-(-filled >> 16), 1 << measured))
+    work = [(0, "suffixes", 1), (0, "swept", 1 << live)]
+    later = 0
+    while live > TAIL_BITS:
+        kinds = ("parted", "flooded") if live >= FLOODED_BITS else ("parted",)
+        work += [(later, kind, 1 << live) for kind in kinds]
+        later, live = later + 2, live - 2
+    return work
+
+
+def count_sweep_phases(live: int) -> int:
+    """Return the entries of a sweep's tables."""
+    low, middle = min(live, LOW_BITS), compute_middle(live)
+    return (1 << middle) + (1 << (low + live - middle)) + (1 << (live - low))
+
+
+class _Tally:
+    """Counts on the way through a schedule."""
+
+    def __init__(self, n: int) -> None:
+        self.once = dict.fromkeys(KINDS, 0)
+        self.each = [dict.fromkeys(KINDS, 0) for _ in range(n + 1)]
+        self.measured = 0
+
+    def add(self, kind: str, count: int, *, later: int = 0) -> None:
+        """Count something for each register that there is now, or `later` bits from now."""
+        self.each[self.measured + later][kind] += count
+
+    def add_once(self, kind: str, count: int) -> None:
+        self.once[kind] += count
+
+    def make_sheet(self) -> Sheet:
+        return Sheet(once=Work(**self.once), each=tuple(Work(**counts) for counts in self.each))
 
 
 def count_passes(positions: Sequence[int], live: int) -> tuple[int, int]:
@@ -161,45 +212,51 @@ def _find_run_end(schedule: Schedule, at: int) -> int:
     return end
 
 
-def _count_phases(step: Step, registers: int, counts: dict[str, int]) -> None:
+def _count_phases(step: Step, tally: _Tally) -> None:
     if not step.fields:
         return
     if step.sweep:
-        counts["phases"] += registers * _count_sweep_phases(step.live)
+        tally.add("phases", count_sweep_phases(step.live))
     else:
         bits = count_factor_bits(step)
-        times = 1 if bits <= FACTORS_KEPT_BITS else registers
-        counts["terms"] += times * (len(step.couplings) + 1)
-        counts["factors"] += times << bits
+        add = tally.add_once if bits <= FACTORS_KEPT_BITS else tally.add
+        add("terms", len(step.couplings) + 1)
+        add("factors", 1 << bits)
     if not step.measured:
-        counts["rotated"] += registers << step.live
-        _count_traffic(step.live, registers << step.live, counts)
+        tally.add("swept" if step.sweep else "rotated", 1 << step.live)
 
 
-def _count_sweep_phases(live: int) -> int:
-    low, middle = min(live, LOW_BITS), compute_middle(live)
-    return (1 << middle) + (1 << (low + live - middle)) + (1 << (live - low))
-
-
-def _count_expansion(step: Step, size: int, counts: dict[str, int]) -> None:
-    """Count the amplitudes into which a run or the suffix brings new qubits before it begins."""
+def _count_measurement(step: Step, tally: _Tally) -> None:
+    size, half = 1 << step.live, 1 << (step.live - 1)
+    tally.add("measurements", 1)
+    tally.add("weighed", size)
     if step.introduced:
-        counts[_get_entry(step, step.live)] += size
-        _count_traffic(step.live, size, counts)
+        tally.add(_get_entry(step, step.live - 1), size)
+    if step.live >= FLOODED_BITS:
+        tally.add("flooded", size)
+    for kind in ("copied", "crowded") if step.live >= CROWDED_BITS else ("copied",):
+        tally.add(kind, half, later=1)  # for each register that there will be, but for those that there are
+        tally.add(kind, -half)
+    tally.measured += 1
+
+
+def _count_run(steps: Sequence[Step], tally: _Tally, *, is_first: bool) -> None:
+    step, size = steps[0], 1 << steps[0].live
+    tally.add("runs", 1)
+    if step.introduced and not (is_first and step.sweep):
+        tally.add(_get_entry(step, step.live), size)
+    passes, ways = count_passes([mixed.position for mixed in steps], step.live)
+    tally.add("mixed", passes * size)
+    if step.live >= FLOODED_BITS:
+        tally.add("streamed", ways * size)
+    if step.live >= DROWNED_BITS:
+        tally.add("drowned", ways * size)
 
 
 def _get_entry(step: Step, live: int) -> str:
     """Return the kind of work that a step's new qubits make of a register, or half, of `live` qubits."""
     is_inside = any(position < min(live, TILE_BITS) for position in step.introduced)
     return "gathered" if is_inside else "moved"
-
-
-def _count_measurement(step: Step, size: int, copied: int, counts: dict[str, int]) -> None:
-    counts["weighed"] += size
-    counts["copied"] += copied
-    if step.introduced:
-        counts[_get_entry(step, step.live - 1)] += size
-    _count_traffic(step.live, size + copied, counts)
 
 
 def _count_chains(positions: Sequence[int]) -> int:
@@ -217,12 +274,3 @@ def _count_chains(positions: Sequence[int]) -> int:
         passes += 1
         k += chain
     return passes
-
-
-def _count_traffic(live: int, amplitudes: int, counts: dict[str, int], *, is_mixing: bool = False) -> None:
-    if live >= SPILLED_BITS:
-        counts["spilled"] += amplitudes
-    if live >= FLOODED_BITS and not is_mixing:
-        counts["flooded"] += amplitudes
-    if live >= DROWNED_BITS:
-        counts["drowned"] += amplitudes

@@ -22,7 +22,7 @@ import numpy as np
 from vm.golden import run_self_test
 from vm.law import AngleLaw
 from vm.problem import IsingProblem, compute_energies, pack_shots
-from vm.strike import SHOTS_DEFAULT, Circuit, compile_circuit, get_circuit_gas, run_strike
+from vm.strike import SHOTS_DEFAULT, Circuit, compile_circuit, get_gas_limit, run_strike
 
 TAG = b"matchstrike/strike range/1\x00"
 TASK_GAS = 3 * 10**10  # about 1.5 s: below a second the way to a cluster and back would show
@@ -114,7 +114,7 @@ def check_range(whole: StrikeRange) -> int:
         raise InvalidRange(f"a strike of a range has at least one shot, not {whole.shots}")
     circuit = get_circuit(whole.problem, whole.order, whole.depth)
     run_strike(circuit, whole.law, whole.seed, shots=0)
-    return get_circuit_gas(circuit, whole.shots)
+    return get_gas_limit(circuit, whole.shots)
 
 
 def run_strike_range(part: StrikeRange) -> RangeResult:

@@ -1,4 +1,4 @@
-"""`matchstrike bench gas`: how well gas predicts time on circuits that its fit has never seen, and the fit itself."""
+"""`matchstrike bench gas`: how well gas follows time on circuits that its fit has never seen, and the fit itself."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ from vm.annealed_circuit import make_annealed_circuit
 from vm.gas import PRICES, STRIKE_GAS
 from vm.law import AngleLaw, compute_law
 from vm.problem import IsingProblem
-from vm.strike import LIVE_QUBITS_MAX, SHOTS_DEFAULT, Circuit, compile_circuit, get_circuit_gas, run_strike
-from vm.work import count_work
+from vm.strike import (
+    LIVE_QUBITS_MAX,
+    SHOTS_DEFAULT,
+    Circuit,
+    compile_circuit,
+    get_gas_limit,
+    get_gas_used,
+    run_strike,
+)
+from vm.work import Work, count_registers, count_work
 
 DEPTHS = (1, 2, 3, 5)
-STRIKES = 3  # different seeds, the same in every round
+SEEDS = tuple(index.to_bytes(32, "little") for index in range(3))  # of the strikes of each circuit, in every round
 NS_PER_GAS = 0.05  # of the machine of the fit, to tell beforehand what takes too long
 BEYOND = 0.15
 BURST_S = 2e-3  # strikes in a row until so much time has passed: short ones are not measured with cold caches alone
@@ -41,7 +49,9 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         group: held out; dense: like some of the fit; skewed: with coefficients that no fit knows; wide tori: not in
             an order of least gas; fitted: those of the fit.
-        ms: CPU time of a strike of 32 shots, the mean over seeds of the least over rounds.
+        limit: Its gas limit.
+        gas: What strikes of 32 shots used, the mean over seeds.
+        ms: CPU time of such a strike, the mean over seeds of the least over rounds.
     """
 
     group: str
@@ -49,7 +59,8 @@ class GasRow(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     p: int
     live: int
-    gas: int
+    limit: int
+    gas: float
     ms: float
     ns_per_gas: float
 
@@ -74,19 +85,19 @@ class GasSpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A circuit that is measured."""
+    """A circuit that is measured, and what its strikes cost at most."""
 
     group: str
     graph: str
     circuit: Circuit
     law: AngleLaw
-    gas: int
+    limit: int
 
 
 @click.command("gas")
 @click.option("--rounds", type=click.IntRange(1), default=12, show_default=True, help="Each time is the least of them.")
-@click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes that take longer, by their gas.")
-@click.option("--ms-min", default=0.0, show_default=True, help="Leave out shorter ones.")
+@click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes of more, by their gas limit.")
+@click.option("--ms-min", default=0.0, show_default=True, help="Leave out strikes of less.")
 @click.option("--seed", type=int, help=f"Of the held-out graphs that are drawn.  [default: {HELD_OUT_SEED}]")
 @click.option("--fit", is_flag=True, help="Measure the circuits of the fit instead, and fit prices to them.")
 @output_option
@@ -101,11 +112,11 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int | None, fit: 
         raise CommandFailed("fitting prices needs scipy: pip install 'matchstrike[bench]'")
     with console.status("looking for measurement orders") as status:
         listed = list_fit_candidates() if fit else list_judging_candidates(HELD_OUT_SEED if seed is None else seed)
-        candidates = [one for one in listed if ms_min <= 1e-6 * NS_PER_GAS * one.gas <= ms_max]
+        candidates = [one for one in listed if ms_min <= 1e-6 * NS_PER_GAS * one.limit <= ms_max]
         if len(candidates) < (len(KINDS) if fit else 1):
-            what = f"{len(candidates)} circuits take {ms_min:g} to {ms_max:g} ms by their gas"
+            what = f"{len(candidates)} circuits take {ms_min:g} to {ms_max:g} ms by their gas limit"
             raise click.UsageError(f"{what}, fewer than there are prices" if fit else what)
-        best = [[float("inf")] * STRIKES for _ in candidates]
+        best = [[float("inf")] * len(SEEDS) for _ in candidates]
         for number in range(rounds):
             status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")
             for times, candidate in zip(best, candidates, strict=True):
@@ -115,12 +126,12 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int | None, fit: 
         compute_spread(group, [row.ns_per_gas for row in rows if row.group == group])
         for group in dict.fromkeys(row.group for row in rows)
     ]
-    data: dict[str, Json] = {"rounds": rounds, "strikes": STRIKES}
+    data: dict[str, Json] = {"rounds": rounds, "strikes": len(SEEDS)}
     data |= {"rows": msgspec.to_builtins(rows), "spreads": msgspec.to_builtins(spreads)}
     lines = format_rows(rows, spreads)
     if fit:
-        works = [count_work(candidate.circuit.schedule, SHOTS_DEFAULT) for candidate in candidates]
-        prices = fit_prices(works, [1e6 * row.ms / NS_PER_GAS for row in rows])
+        works = [work for candidate in candidates for work in count_strikes(candidate)]
+        prices = fit_prices(works, [1e9 * seconds / NS_PER_GAS for times in best for seconds in times])
         data["prices"] = dict(prices)
         lines += format_prices(prices)
     emit(data, "\n".join(lines), output)
@@ -157,8 +168,8 @@ def list_candidates(
         for depth in depths:
             circuit = make(problem, depth)
             if circuit.schedule.live_qubits_max <= LIVE_QUBITS_MAX:
-                law, gas = compute_law(problem, depth), get_circuit_gas(circuit)
-                found.append(Candidate(group=group, graph=graph, circuit=circuit, law=law, gas=gas))
+                law, limit = compute_law(problem, depth), get_gas_limit(circuit)
+                found.append(Candidate(group=group, graph=graph, circuit=circuit, law=law, limit=limit))
     return found
 
 
@@ -175,10 +186,9 @@ def make_narrow_circuit(problem: IsingProblem, depth: int) -> Circuit:
 def time_strikes(candidate: Candidate) -> list[float]:
     """Return the CPU seconds of each strike: the least of a burst, after one that brings all into memory and caches."""
     times = []
-    repetitions = 1 + int(BURST_S / (1e-9 * NS_PER_GAS * candidate.gas))
+    repetitions = 1 + int(BURST_S / (1e-9 * NS_PER_GAS * candidate.limit))
     run_strike(candidate.circuit, candidate.law, bytes(32))
-    for index in range(STRIKES):
-        seed = index.to_bytes(32, "little")
+    for seed in SEEDS:
         burst = []
         for _ in range(repetitions):
             started = process_time()
@@ -188,19 +198,30 @@ def time_strikes(candidate: Candidate) -> list[float]:
     return times
 
 
+def count_strikes(candidate: Candidate) -> list[Work]:
+    """Return the work of each strike."""
+    circuit = candidate.circuit
+    sheet = count_work(circuit.schedule, SHOTS_DEFAULT)
+    drawn = [run_strike(circuit, candidate.law, seed) for seed in SEEDS]
+    return [sheet.sum_up(count_registers(shots, circuit.order)) for shots in drawn]
+
+
 def make_row(candidate: Candidate, times: Sequence[float]) -> GasRow:
     """Return a circuit's row."""
     schedule = candidate.circuit.schedule
     seconds = sum(times) / len(times)
+    used = [get_gas_used(candidate.circuit, run_strike(candidate.circuit, candidate.law, seed)) for seed in SEEDS]
+    gas = sum(used) / len(used)
     return GasRow(
         group=candidate.group,
         graph=candidate.graph,
         n=schedule.n,
         p=schedule.depth,
         live=schedule.live_qubits_max,
-        gas=candidate.gas,
+        limit=candidate.limit,
+        gas=gas,
         ms=1e3 * seconds,
-        ns_per_gas=1e9 * seconds / candidate.gas,
+        ns_per_gas=1e9 * seconds / gas,
     )
 
 
@@ -224,10 +245,10 @@ def compute_spread(group: str, values: Sequence[float]) -> GasSpread:
 
 def format_rows(rows: Sequence[GasRow], spreads: Sequence[GasSpread]) -> list[str]:
     """Return the table, circuits with the most time per gas first, and the spreads."""
-    lines = [f"{'group':<10}{'graph':<26}{'n':>4}{'p':>3}{'live':>6}{'gas':>13}{'ms':>10}{'ns/gas':>9}"]
+    lines = [f"{'group':<10}{'graph':<26}{'n':>4}{'p':>3}{'live':>6}{'limit':>13}{'gas':>13}{'ms':>10}{'ns/gas':>9}"]
     lines += [
-        f"{row.group:<10}{row.graph:<26}{row.n:>4}{row.p:>3}{row.live:>6}{row.gas:>13}{row.ms:>10.3f}"
-        f"{row.ns_per_gas:>9.4f}"
+        f"{row.group:<10}{row.graph:<26}{row.n:>4}{row.p:>3}{row.live:>6}{row.limit:>13}{row.gas:>13.0f}"
+        f"{row.ms:>10.3f}{row.ns_per_gas:>9.4f}"
         for row in sorted(rows, key=lambda row: -row.ns_per_gas)
     ]
     return lines + [

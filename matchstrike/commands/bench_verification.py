@@ -158,7 +158,7 @@ def measure(name: str, problem: IsingProblem, params: Params, *, repeats: int = 
     vote = _measure_vote(scene, repeats)
     header, context = scene.make_ticket()
     work = scene.params.work
-    job = msgspec.structs.replace(make_ticket_job(header, context, work), limit=0)
+    job = msgspec.structs.replace(make_ticket_job(header, context, work), target=0)
     search_tickets(job, 0, 2)
     ticket = _time(lambda: search_tickets(job, 0, TICKETS)) / TICKETS
     count = max(min(round(1 / ticket), COUNT_MAX), params.batch.count_min)

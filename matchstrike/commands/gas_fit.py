@@ -8,10 +8,11 @@ from importlib import import_module
 import numpy as np
 from numpy.typing import NDArray
 
+from vm.work import KINDS as WORK_KINDS
 from vm.work import Work
 
 FIXED = "a strike"  # beside the kinds of work
-KINDS = (*Work.__struct_fields__, FIXED)
+KINDS = (*WORK_KINDS, FIXED)
 SMALL = 200  # smaller prices are searched one by one, larger ones in fiftieths
 
 Vector = NDArray[np.float64]

@@ -31,7 +31,7 @@ from vm.posterior import PosteriorSettings, make_posterior
 from vm.problem import STRIKE_COEFFICIENT_MAX, IsingProblem, make_problem, pack_shots
 from vm.recursive import make_recursive
 from vm.refinement import Refinement, refine_none, refine_one_flip, refine_tabu
-from vm.strike import LIVE_QUBITS_MAX, Circuit, compile_circuit, get_circuit_gas
+from vm.strike import LIVE_QUBITS_MAX, Circuit, compile_circuit, get_gas_limit
 
 SMALL_SPINS_MAX = (
     20  # up to here p = 2 at the published angles is best, above recursion at p = 1 (docs/match-strike.md)
@@ -74,7 +74,7 @@ class StrikePlan(msgspec.Struct, frozen=True, kw_only=True):
 def make_circuit(problem: IsingProblem, depth: int) -> Circuit:
     """Return the problem's circuit; where its strikes are dear, with an order that was searched for longer."""
     circuit = make_annealed_circuit(problem, depth)
-    if get_circuit_gas(circuit) <= GAS_DEAR:
+    if get_gas_limit(circuit) <= GAS_DEAR:
         return circuit
     return compile_circuit(problem, order=anneal_order(problem, depth, seed=ORDER_SEED), depth=depth)
 
@@ -184,7 +184,7 @@ def _check_worth(problem: IsingProblem, plan: StrikePlan, seconds: float) -> Non
             f"match-strike takes at most {SPINS_MAX} spins, not {problem.n}; use --method anneal", FAILED
         )
     circuit = make_circuit(problem, plan.depth or 1)  # kept, so that the clock starts with an order found
-    needed = SECONDS_PER_GAS * get_circuit_gas(circuit, plan.shots)
+    needed = SECONDS_PER_GAS * get_gas_limit(circuit, plan.shots)
     if plan.engine == "frontier" and circuit.schedule.live_qubits_max <= LIVE_QUBITS_MAX and needed > seconds:
         text = f"one strike of {plan.shots} shots takes about {needed:.0f} s, more than --seconds {seconds:g}"
         raise CommandFailed(f"{text}; give more time, a lower --depth, or --method anneal", FAILED)

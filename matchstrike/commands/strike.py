@@ -20,7 +20,7 @@ from vm.engines.engine import EngineRefused
 from vm.law import AngleLaw, InvalidLaw, compute_law
 from vm.problem import NotStrikeable, Shots, check_strikeable
 from vm.reference import run_reference_strike
-from vm.strike import SHOTS_DEFAULT, Circuit, RegisterTooLarge, compile_circuit, get_circuit_gas, run_strike
+from vm.strike import SHOTS_DEFAULT, Circuit, RegisterTooLarge, compile_circuit, get_gas_used, run_strike
 from workers.sharded_register import ShardedRegister, ShardLost
 
 
@@ -89,7 +89,7 @@ def replay(
         law=law,
         seed=seed,
         engine=engine,
-        gas=get_circuit_gas(circuit, shots),
+        gas=get_gas_used(circuit, drawn),
         shots=drawn.tolist(),
     )
     emit(strike_to_json(done), strike_to_text(done) if output == "text" else "", output)

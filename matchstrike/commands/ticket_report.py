@@ -15,7 +15,12 @@ def ticket_to_json(run: TicketRun, *, engine: str, ss58_prefix: int) -> dict[str
     """Return a ticket for programs: numbers of 256 bits as 0x and 64 digits, gas as decimal strings."""
     job, header = run.job, run.header
     core: list[Json] = [
-        {"seed": f"0x{strike.seed.hex()}", "shots": list(_format_shots(strike, job.core_qubits))} for strike in run.core
+        {
+            "seed": f"0x{strike.seed.hex()}",
+            "gasUsed": str(strike.gas),
+            "shots": list(_format_shots(strike, job.core_qubits)),
+        }
+        for strike in run.core
     ]
     return {
         "block": f"0x{header.hash.hex()}",
@@ -39,6 +44,7 @@ def ticket_to_json(run: TicketRun, *, engine: str, ss58_prefix: int) -> dict[str
         "claimed": format_u256(run.claimed),
         "target": format_u256(run.work.target),
         "weight": str(run.weight),
+        "gasUsed": str(run.gas),
         "limit": format_u256(job.limit),
         "checks": [{"rule": check.rule, "what": check.sentence, "holds": check.holds} for check in run.checks],
         "holds": run.holds,
@@ -57,7 +63,7 @@ def ticket_to_text(run: TicketRun, *, ss58_prefix: int) -> str:
         f"seed      {run.seed.hex()}",
         "",
         f"{job.repeats} core strikes on the problem of epoch {run.work.core_epoch}: {job.core_qubits} spins, "
-        f"{job.shots} shots, gas {run.core_gas} each",
+        f"{job.shots} shots, gas limit {run.core_gas} each",
         f"core seed {job.core_seed.hex()}",
     ]
     for j, strike in enumerate(run.core[:CORE_STRIKES_SHOWN_MAX]):
@@ -66,10 +72,11 @@ def ticket_to_text(run: TicketRun, *, ss58_prefix: int) -> str:
         lines.append(f"  ... and {len(run.core) - CORE_STRIKES_SHOWN_MAX} more; -o json prints all")
     lines += [f"core hash {run.core_hash.hex()}", "", *_describe_pool(run), ""]
     lines += [
-        f"ticket          {format_u256(run.ticket)}",
-        f"target * weight {format_u256(job.limit)}",
-        f"target          {format_u256(run.work.target)}",
-        f"weight          {run.weight}",
+        f"ticket            {format_u256(run.ticket)}",
+        f"target * gas used {format_u256(job.target * run.gas)}",
+        f"target            {format_u256(run.work.target)}",
+        f"gas used          {run.gas}",
+        f"weight            {run.weight}",
         "",
     ]
     for check in run.checks:
@@ -93,6 +100,7 @@ def _pool_to_json(run: TicketRun) -> dict[str, Json] | None:
         "depth": pool.depth,
         "order": list(pool.order),
         "gas": str(pool.gas),
+        "gasUsed": str(strike.gas),
         "seed": f"0x{strike.seed.hex()}",
         "shots": list(_format_shots(strike, pool.problem.n)),
         "energies": list(energies),
@@ -107,7 +115,7 @@ def _describe_pool(run: TicketRun) -> list[str]:
     energies = _compute_energies(run)
     return [
         f"1 pool strike on problem {pool.problem_id}: {pool.problem.n} spins, depth {pool.depth}, "
-        f"{run.job.shots} shots, gas {pool.gas}",
+        f"{run.job.shots} shots, gas {strike.gas} of at most {pool.gas}",
         f"     seed  {strike.seed.hex()}",
         f"     shots {strike.packed.hex()}",
         f"     best energy {min(energies)}",

@@ -2,7 +2,8 @@
 
 Terms:
     ticket: r core strikes and, when the header names a problem, one pool strike, all from one seed.
-    limit: target * weight; a ticket below it wins.
+    gas used: what the strikes used, of which the weight is the most; a ticket wins below target * gas used.
+    limit: target * weight; no ticket from there on wins.
     claimed: what the seal says; compared with what the strikes give.
 """
 
@@ -32,20 +33,21 @@ from consensus.work import (
 from vm.law import AngleLaw
 from vm.problem import pack_shots
 from vm.reference import run_reference_strike
-from vm.strike import Circuit, get_circuit_gas, run_strike
+from vm.strike import Circuit, get_gas_limit, get_gas_used, run_strike
 
 Engine: TypeAlias = Literal["frontier", "reference"]
 
 
 class TicketTooHeavy(Exception):
-    """A ticket of more gas than the chain takes; nobody should run it."""
+    """A ticket that may use more gas than the chain takes; nobody should run it."""
 
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """One strike of the ticket, its shots packed as they are hashed."""
+    """One strike of the ticket, its shots packed as they are hashed, and the gas that it used."""
 
     seed: bytes
     packed: bytes
+    gas: int
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +62,9 @@ class TicketRun(msgspec.Struct, frozen=True, kw_only=True):
     """A ticket that was run again.
 
     Attributes:
-        core_gas: Gas of one core strike.
-        weight: Gas of the whole ticket.
+        core_gas: Gas limit of one core strike.
+        weight: The most gas that the whole ticket can use.
+        gas: What it used.
         ticket: What the strikes give.
         claimed: What the seal's hash and shots give.
     """
@@ -72,6 +75,7 @@ class TicketRun(msgspec.Struct, frozen=True, kw_only=True):
     seal: WorkSeal
     core_gas: int
     weight: int
+    gas: int
     seed: bytes
     core: tuple[Strike, ...]
     core_hash: bytes
@@ -99,7 +103,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
     core_gas = compute_core_gas(job.core_seed, job.core_qubits, job.shots)
     weight = job.repeats * core_gas + (0 if job.pool is None else job.pool.gas)
     if weight > params.ticket_gas_max:
-        raise TicketTooHeavy(f"a ticket would take {weight} gas, the chain takes {params.ticket_gas_max} at most")
+        raise TicketTooHeavy(f"a ticket may use {weight} gas, the chain takes {params.ticket_gas_max} at most")
     seed = compute_seed(job.work_key, seal.index)
     core = _run_core(job, seed, engine)
     pool = None if job.pool is None else _run_pool(job, job.pool, seed, engine)
@@ -111,6 +115,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
         seal=seal,
         core_gas=core_gas,
         weight=weight,
+        gas=sum(strike.gas for strike in core) + (0 if pool is None else pool.gas),
         seed=seed,
         core=core,
         core_hash=core_hash,
@@ -124,7 +129,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
 
 def _with_own_gas(pool: PoolProblem, params: WorkParams) -> PoolProblem:
     """Return the problem with the gas that its circuit has, whatever the state says."""
-    return replace(pool, gas=get_circuit_gas(make_pool_circuit(pool), params.shots))
+    return replace(pool, gas=get_gas_limit(make_pool_circuit(pool), params.shots))
 
 
 def _run_core(job: TicketJob, seed: bytes, engine: Engine) -> tuple[Strike, ...]:
@@ -142,7 +147,7 @@ def _run(circuit: Circuit, law: AngleLaw, seed: bytes, shots: int, engine: Engin
         drawn = run_strike(circuit, law, seed, shots=shots)
     else:
         drawn = run_reference_strike(circuit.problem, circuit.order, law, seed, shots=shots)
-    return Strike(seed=seed, packed=pack_shots(drawn))
+    return Strike(seed=seed, packed=pack_shots(drawn), gas=get_gas_used(circuit, drawn))
 
 
 def _check_context(run: TicketRun, context: WorkContext) -> tuple[Check, ...]:
@@ -174,5 +179,6 @@ def _check_ticket(run: TicketRun) -> tuple[Check, ...]:
         ("SEAL-04", "the seal's ticket is below target * weight", run.claimed < job.limit),
         ("SEAL-05", "the seal's core hash is that of the core strikes", seal.core_hash == run.core_hash),
         ("SEAL-06", "the seal's pool shots are those of the pool strike", seal.pool_shots == packed),
+        ("SEAL-07", "the strikes' ticket is below target * gas used", run.ticket < job.target * run.gas),
     )
     return tuple(Check(rule=rule, sentence=sentence, holds=holds) for rule, sentence, holds in rows)

@@ -26,6 +26,7 @@ from consensus.batch import (
     BatchSource,
     HeaderSource,
     Witness,
+    compute_gas_of_leaves,
     compute_leaf_count,
     compute_strike_seed,
     run_batch_strike,
@@ -227,7 +228,7 @@ def answer_audit(
             slash_batch(env, batch, record, index=index, reporter=record.solver)
             return
     _learn(env, record, pool.law, shots)
-    pay_batch(env, batch, record)
+    pay_batch(env, batch, record, gas=compute_gas_of_leaves(pool, shots))
 
 
 @call(index=5, weight=compute_report_weight)

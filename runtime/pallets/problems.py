@@ -175,7 +175,7 @@ def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, 
     check_order_length(record.spins, order)
     instance = INSTANCES.get(env.state, problem)
     figures = check_order(env.params, read_ising(instance.ising), order, record.depth)
-    # SPEC PRB-13: A new measurement order MUST lower the gas of a strike, or where there is none the order cost.
+    # SPEC PRB-13: A new measurement order MUST lower the gas limit of a strike, or where there is none the order cost.
     if not _is_better(figures, record):
         raise OrderNotBetter(
             f"a strike would take {figures.strike_gas} gas at an order cost of {figures.order_cost},"

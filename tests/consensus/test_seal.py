@@ -128,7 +128,7 @@ def test_seal_05_guessed_core_shots_are_refused() -> None:
 def test_seal_06_guessed_pool_shots_are_refused() -> None:
     """The core strikes are honest, the pool shots are ground until the ticket wins."""
     job = make_ticket_job(MINED, POOL, PARAMS)
-    core_hash = run_core_strikes(job, compute_seed(job.work_key, 0))
+    core_hash, _ = run_core_strikes(job, compute_seed(job.work_key, 0))
     for guess in range(1_000_000):
         seal = WorkSeal(index=0, core_hash=core_hash, pool_shots=guess.to_bytes(16, "little"))
         forged = make_sealed(MINED, make_seal(seal))
@@ -157,6 +157,16 @@ def test_seal_04_a_losing_ticket_is_refused() -> None:
     ticket = run_ticket(job, index)
     seal = WorkSeal(index=index, core_hash=ticket.core_hash, pool_shots=ticket.pool_shots)
     with pytest.raises(errors.TicketAboveTarget):
+        judge(make_sealed(MINED, make_seal(seal)), POOL)
+
+
+def test_seal_07_a_ticket_that_would_win_with_its_weight_but_not_with_what_it_used_is_refused() -> None:
+    """An honest ticket whose shots shared registers: its strikes are right, its chance was less than its weight's."""
+    job = make_ticket_job(MINED, POOL, PARAMS)
+    tickets = ((index, run_ticket(job, index)) for index in range(20_000))
+    index, ticket = next((i, one) for i, one in tickets if one.value < job.limit and not one.wins(job))
+    seal = WorkSeal(index=index, core_hash=ticket.core_hash, pool_shots=ticket.pool_shots)
+    with pytest.raises(errors.TicketTooCheap, match=f"{ticket.gas} gas of at most {job.weight}"):
         judge(make_sealed(MINED, make_seal(seal)), POOL)
 
 
@@ -252,7 +262,9 @@ def test_fewer_core_strikes_than_the_weight_says_are_refused() -> None:
     assert job.repeats > 1
     lazy = replace(job, repeats=job.repeats - 1)
     seed = compute_seed(job.work_key, 0)
-    forged = forge_seal(MINED, POOL, core_hash=run_core_strikes(lazy, seed), pool_shots=run_pool_strike(lazy, seed))
+    forged = forge_seal(
+        MINED, POOL, core_hash=run_core_strikes(lazy, seed)[0], pool_shots=run_pool_strike(lazy, seed)[0]
+    )
     with pytest.raises(errors.WrongCoreShots):
         judge(forged, POOL)
 

@@ -11,10 +11,18 @@ import pytest
 from consensus.core_problem import get_core_law, make_core_circuit
 from consensus.digest import WorkSeal
 from consensus.pool_energy import find_best_shot
-from consensus.ticket import SearchResult, TicketJob, make_ticket_job, run_ticket, search_tickets
+from consensus.ticket import (
+    SearchResult,
+    TicketJob,
+    make_pool_circuit,
+    make_ticket_job,
+    run_ticket,
+    search_tickets,
+)
+from consensus.work import compute_core_strike_seed, compute_pool_strike_seed, compute_seed
 from tests.support.mining import PARAMS, TICKETS_PER_WIN, make_context, make_pool_problem, make_template, replace
 from vm.problem import compute_energies, compute_energy, make_problem, unpack_shots
-from vm.strike import run_strike
+from vm.strike import get_gas_used, run_strike
 
 
 def make_job(*, pool: bool) -> TicketJob:
@@ -26,7 +34,7 @@ def make_job(*, pool: bool) -> TicketJob:
 @pytest.mark.parametrize("pool", [True, False])
 def test_a_search_finds_the_first_ticket_that_wins(pool: bool) -> None:
     job = make_job(pool=pool)
-    first = next(index for index in range(5000) if run_ticket(job, index).value < job.limit)
+    first = next(index for index in range(5000) if run_ticket(job, index).wins(job))
     ticket = run_ticket(job, first)
     result = search_tickets(job, 0, 5000)
     assert result.win == WorkSeal(index=first, core_hash=ticket.core_hash, pool_shots=ticket.pool_shots)
@@ -38,7 +46,7 @@ def test_a_search_finds_the_first_ticket_that_wins(pool: bool) -> None:
 
 
 def test_a_search_reports_the_best_shot_of_its_pool_strikes() -> None:
-    job = replace(make_job(pool=True), limit=0)
+    job = replace(make_job(pool=True), target=0)
     assert job.pool is not None
     result = search_tickets(job, 10, 20)
     shots = np.concatenate([unpack_shots(run_ticket(job, index).pool_shots, 9) for index in range(10, 30)])
@@ -49,7 +57,7 @@ def test_a_search_reports_the_best_shot_of_its_pool_strikes() -> None:
 
 
 def test_without_a_pool_problem_there_is_no_best_shot() -> None:
-    result = search_tickets(replace(make_job(pool=False), limit=0), 0, 3)
+    result = search_tickets(replace(make_job(pool=False), target=0), 0, 3)
     assert (result.best_energy, result.best_shot, result.tickets, result.is_last) == (None, None, 3, False)
 
 
@@ -77,17 +85,42 @@ def test_a_job_and_its_result_cross_to_another_process(pool: bool) -> None:
     assert pickle.loads(pickle.dumps(result)) == result
 
 
-def test_the_chance_of_a_ticket_is_proportional_to_its_weight() -> None:
-    """Chi-square over jobs of three weights under one target; fixed headers, so the outcome is fixed too."""
+def test_the_chance_of_a_ticket_is_proportional_to_the_gas_that_it_used() -> None:
+    """Chi-square over jobs of 1, 2 and 8 core strikes under one target; fixed headers, so the outcome is fixed too."""
     tickets = 3000
-    target = 2**256 // (TICKETS_PER_WIN * 10_000)
+    target = 2**256 // (TICKETS_PER_WIN * run_ticket(make_job(pool=False), 0).gas)
     chi_square = 0.0
-    for weight in (5_000, 10_000, 40_000):
-        job = replace(make_job(pool=False), limit=target * weight)
-        wins = sum(run_ticket(job, index).value < job.limit for index in range(tickets))
-        expected = tickets * weight / (TICKETS_PER_WIN * 10_000)
+    for repeats in (1, 2, 8):
+        job = replace(make_job(pool=False), target=target, repeats=repeats)
+        run = [run_ticket(job, index) for index in range(tickets)]
+        wins, expected = sum(ticket.wins(job) for ticket in run), sum(ticket.gas for ticket in run) * target / 2**256
         chi_square += (wins - expected) ** 2 / (expected * (1 - expected / tickets))
     assert chi_square < 11.34  # 99 % of three degrees of freedom
+
+
+def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> None:
+    job = make_job(pool=True)
+    assert job.pool is not None
+    core, pool = make_core_circuit(job.core_seed, job.core_qubits), make_pool_circuit(job.pool)
+    law = get_core_law(job.core_qubits)
+    for index in range(20):
+        seed = compute_seed(job.work_key, index)
+        seeds = [compute_core_strike_seed(seed, j) for j in range(job.repeats)]
+        used = [get_gas_used(core, run_strike(core, law, one, shots=job.shots)) for one in seeds]
+        drawn = run_strike(pool, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots)
+        ticket = run_ticket(job, index)
+        assert ticket.gas == sum(used) + get_gas_used(pool, drawn) <= job.weight
+
+
+def test_a_ticket_that_used_little_wins_less_often() -> None:
+    """Between the target times what it used and the target times its weight, a ticket does not win."""
+    job = make_job(pool=True)
+    ticket = run_ticket(job, 0)
+    assert ticket.gas < job.weight, "its shots shared registers"
+    least, most = ticket.value // ticket.gas + 1, ticket.value // job.weight + 1
+    for target, wins in ((least, True), (least - 1, False), (most, False)):
+        assert ticket.wins(replace(job, target=target)) == wins
+        assert (search_tickets(replace(job, target=target), 0, 1).win is not None) == wins
 
 
 def test_tickets_are_uniform_numbers() -> None:
@@ -101,7 +134,9 @@ def test_tickets_are_uniform_numbers() -> None:
 def test_a_search_costs_little_beside_its_strikes() -> None:
     """CPU time of a core-only ticket of 14 spins, the cheapest there is; best of ten."""
     circuit, law = make_core_circuit(bytes(32), 14), get_core_law(14)
-    job = TicketJob(work_key=bytes(32), core_seed=bytes(32), core_qubits=14, shots=32, repeats=1, limit=0, pool=None)
+    job = TicketJob(
+        work_key=bytes(32), core_seed=bytes(32), core_qubits=14, shots=32, repeats=1, target=0, weight=0, pool=None
+    )
     searches, strikes = [], []
     for _ in range(10):
         begin = process_time()

@@ -16,7 +16,7 @@ from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices
 from matchstrike.commands.held_out_circuits import list_anchors, list_held_out_problems, list_wide_tori
 from vm.gas import PRICES
 from vm.strike import compile_circuit
-from vm.work import count_work
+from vm.work import count_work, list_most_registers
 
 
 def test_held_out_graphs_are_simple_repeat_and_have_the_degrees_that_they_are_named_for():
@@ -49,13 +49,18 @@ def test_no_drawn_graph_of_the_fit_is_held_out():
 
 def test_a_fit_finds_the_prices_that_the_times_were_made_of():
     circuits = [compile_circuit(problem, depth=depth) for _, problem in list_held_out_problems() for depth in (1, 2)]
-    works = [count_work(circuit.schedule, 32) for circuit in circuits if circuit.schedule.live_qubits_max < 24]
-    prices = {**dict.fromkeys(KINDS, 3), "visits": 700, "mixed": 11, FIXED: 9000}
+    works = [
+        count_work(circuit.schedule, 32).sum_up(list_most_registers(circuit.problem.n, shots))
+        for circuit in circuits
+        if circuit.schedule.live_qubits_max < 24
+        for shots in (2, 32)
+    ]
+    prices = {**dict.fromkeys(KINDS, 3), "measurements": 700, "mixed": 11, FIXED: 9000}
     gas = [sum(prices[kind] * getattr(work, kind, 1) for kind in KINDS) for work in works]
     found = fit_prices(works, gas)
     fitted = [sum(found[kind] * getattr(work, kind, 1) for kind in KINDS) for work in works]
     assert fitted == pytest.approx(gas, rel=1e-3)
-    assert found["visits"] == pytest.approx(700, rel=0.02)
+    assert found["measurements"] == pytest.approx(700, rel=0.02)
     assert found["mixed"] == 11
 
 
@@ -92,13 +97,13 @@ def test_rows_and_spreads_of_both_groups_are_printed(monkeypatch):
 def test_a_fit_prints_every_price_beside_the_present_one(monkeypatch):
     monkeypatch.setattr(module, "list_fitted_by_label", list)
     problems = [(name, problem, (1, 2, 3, 4, 5, 6)) for name, problem in list_anchors()]
-    monkeypatch.setattr(module, "list_fitted_problems", lambda: problems[:3])
+    monkeypatch.setattr(module, "list_fitted_problems", lambda: problems[:4])
     arguments = ["--fit", "--rounds", "1"]
     data = json.loads(CliRunner().invoke(bench_gas, [*arguments, "-o", "json"]).stdout)
     assert set(data["prices"]) == set(KINDS)
-    assert len(data["rows"]) == 18
+    assert len(data["rows"]) == 24
     text = CliRunner().invoke(bench_gas, arguments).stdout
-    assert f"{PRICES.visits}" in text
+    assert f"{PRICES.measurements}" in text
 
 
 @pytest.mark.parametrize("options", [["--seed", "5", "--fit"], ["--seed", "77"]])

@@ -97,14 +97,16 @@ def test_the_worked_example_holds_with_every_value_of_the_spec() -> None:
         pytest.param(with_seal(core_hash=bytes([1]) * 32), {"SEAL-04", "SEAL-05"}, id="core shots"),
         pytest.param(with_seal(pool_shots=bytes(64)), {"SEAL-04", "SEAL-06"}, id="pool shots"),
         pytest.param(with_seal(pool_shots=b""), {"SEAL-03", "SEAL-04", "SEAL-06"}, id="no pool shots"),
-        pytest.param(with_work(target=2**200), {"TGT-01", "SEAL-04", "SEAL-05", "SEAL-06"}, id="target"),
-        pytest.param(with_work(weight=1), {"WRK-07", "SEAL-04", "SEAL-05", "SEAL-06"}, id="weight"),
-        pytest.param(with_work(core_epoch=7), {"WRK-05", "SEAL-04", "SEAL-05", "SEAL-06"}, id="epoch"),
-        pytest.param(with_work(timestamp_ms=1), {"TIME-01", "SEAL-04", "SEAL-05", "SEAL-06"}, id="time"),
+        pytest.param(with_work(target=2**200), {"TGT-01", "SEAL-04", "SEAL-05", "SEAL-06", "SEAL-07"}, id="target"),
+        pytest.param(with_work(weight=1), {"WRK-07", "SEAL-04", "SEAL-05", "SEAL-06", "SEAL-07"}, id="weight"),
+        pytest.param(with_work(core_epoch=7), {"WRK-05", "SEAL-04", "SEAL-05", "SEAL-06", "SEAL-07"}, id="epoch"),
+        pytest.param(with_work(timestamp_ms=1), {"TIME-01", "SEAL-04", "SEAL-05", "SEAL-06", "SEAL-07"}, id="time"),
         pytest.param(with_context(parent_hash=bytes(32)), {"WRK-04"}, id="parent"),
         pytest.param(with_context(height=41), {"WRK-03"}, id="height"),
-        pytest.param(with_context(core_seed=bytes(32)), {"SEAL-05"}, id="core problem"),
-        pytest.param(with_context(pool=None), {"WRK-06", "WRK-07", "SEAL-03", "SEAL-05", "SEAL-06"}, id="no problem"),
+        pytest.param(with_context(core_seed=bytes(32)), {"SEAL-05", "SEAL-07"}, id="core problem"),
+        pytest.param(
+            with_context(pool=None), {"WRK-06", "WRK-07", "SEAL-03", "SEAL-05", "SEAL-06", "SEAL-07"}, id="no problem"
+        ),
     ],
 )
 def test_one_thing_changed_breaks_the_rules_that_it_touches(change: Change, rules: set[str]) -> None:

@@ -68,7 +68,7 @@ class Seller:
         template = desk.template
         assert template is not None, effects
         if template.context.pool is not None and strikes:
-            result = search_tickets(replace(template.job, limit=0), 0, strikes)
+            result = search_tickets(replace(template.job, target=0), 0, strikes)
             world.handle(StrikesRun(generation=desk.generation, start=0, leaves=result.leaves))
         win = search_tickets(template.job, 0, 4096).win
         assert win is not None

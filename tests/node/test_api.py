@@ -218,7 +218,8 @@ def test_a_miner_outside_the_node_gets_a_template_and_brings_a_block(station: St
         core_qubits=int(str(template["coreQubits"])),
         shots=int(str(template["shots"])),
         repeats=int(str(template["repeats"])),
-        limit=int(str(template["limit"]), 16),
+        target=int(str(template["target"]), 16),
+        weight=int(str(template["weight"])),
         pool=pool,
     )
     win = search_tickets(job, 0, 100).win

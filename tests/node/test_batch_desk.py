@@ -81,7 +81,7 @@ def test_nothing_is_sold_that_would_not_pay(price: int, bonds: int, strikes: int
 def test_a_batch_is_as_large_as_the_subsidy_allows() -> None:
     """BAT-22: more strikes than that are not offered."""
     seller = Seller()
-    seller.open_market(price=3_000_000)
+    seller.open_market(price=2_000_000)
     seller.mine(strikes=40)
     seller.mine(strikes=0)
     batch = seller.find_batch()

@@ -111,7 +111,7 @@ class Scene:
         pool = pool_shots if pool_shots is not None else read_seal(block.header).pool_shots
         for index in range(100_000):
             seed = compute_seed(job.work_key, index)
-            core = core_hash if core_hash is not None else run_core_strikes(job, seed)
+            core = core_hash if core_hash is not None else run_core_strikes(job, seed)[0]
             if compute_ticket(seed, core, pool) < job.limit:
                 return with_seal(block, WorkSeal(index=index, core_hash=core, pool_shots=pool))
         raise AssertionError("no index wins")

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chain.params import BlockParams
-from consensus.batch import compute_leaf_count, select_leaves
+from consensus.batch import compute_gas_of_leaves, compute_leaf_count, select_leaves
 from consensus.work import compute_header_ticket
 from runtime.batch_events import BatchChallenged, BatchCommitted, BatchPaid, BatchVoided, SolverSlashed
 from runtime.batch_records import BatchStatus
@@ -66,8 +66,14 @@ def test_an_honest_batch_is_committed_challenged_answered_and_paid() -> None:
     outcome = answer(chain, batch)
     fee = outcome.extrinsic_results[-1].fee
     assert get_events(outcome, BatchPaid)
-    assert chain.get_free("bob") == free + payment + DEPOSIT - fee
-    assert RECORDS.get(chain.state, 0).work_budget == budget - payment
+    shown = [batch.shots[index] for index in get_batch(chain).leaves]
+    used = compute_gas_of_leaves(batch.pool, shown)
+    paid = payment * used // (k * batch.pool.gas)
+    assert 0 < paid < payment, "shots of some leaves shared registers"
+    assert chain.get_free("bob") == free + paid + DEPOSIT - fee
+    assert RECORDS.get(chain.state, 0).work_budget == budget - paid
+    assert RECORDS.get(chain.state, 0).reserved == 0
+    assert get_batch(chain).payment == paid
     solver = get_solver(chain)
     assert (solver.reputation, solver.paid, solver.open_batches) == (1, 1, 0)
     assert get_batch(chain).status is BatchStatus.Paid
@@ -247,7 +253,9 @@ def test_prb_25_a_cancelled_problem_stays_readable_until_its_last_batch_is_settl
         answer(chain, batch)
     assert INSTANCES.find(chain.state, 0) is None
     assert chain.get_reserved("alice") == 0
-    assert chain.get_free("alice") == free + (0 if ending == "paid" else payment)
+    paid = get_batch(chain).payment if ending == "paid" else 0
+    assert paid < payment
+    assert chain.get_free("alice") == free + payment - paid
 
 
 def test_bat_13_and_14_a_bond_leaves_slowly_and_never_from_under_open_batches() -> None:

@@ -44,7 +44,7 @@ def make_job() -> TicketJob:
     """Return a job that one ticket in thirty wins."""
     effects = make_machine(ModelLottery(Chance(1))).handle(Tick(), BEGIN_MS)
     job = next(effect.job for effect in effects if isinstance(effect, StartMining))
-    return replace(job, limit=2**256 // 30)
+    return replace(job, target=2**256 // 30 // job.weight)
 
 
 def draw_times(lottery: Lottery) -> list[float]:

@@ -16,13 +16,12 @@ from chain.params import WorkParams
 from consensus.context import PoolProblem, WorkContext
 from consensus.core_problem import compute_core_gas, compute_core_seed, get_core_law, make_core_circuit
 from consensus.digest import WorkDigest, make_digest, make_seal, read_work
-from consensus.ticket import compute_context_weight, make_pool_circuit, make_ticket_job, search_tickets
+from consensus.ticket import compute_context_weight, make_pool_circuit, make_ticket_job, run_ticket, search_tickets
 from consensus.work import compute_core_strike_seed, compute_pool_strike_seed, compute_seed, compute_ticket
 from tests.support.mining import replace
-from vm.gas import compute_gas
 from vm.law import AngleLaw, compute_law
 from vm.problem import make_problem, pack_shots
-from vm.strike import compile_circuit, run_strike
+from vm.strike import compile_circuit, get_gas_limit, run_strike
 
 PATH = Path(__file__).parents[1] / "vectors" / "tickets" / "golden_ticket.json"
 SPEC_PATH = Path(__file__).parents[2] / "docs" / "spec" / "work.md"
@@ -39,7 +38,7 @@ def make_example_context() -> WorkContext:
     problem = make_problem(12, couplings, fields=[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1], offset=7)
     order = (0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11)
     circuit = compile_circuit(problem, order=order, depth=2)
-    gas = compute_gas(circuit.schedule, PARAMS.shots)
+    gas = get_gas_limit(circuit, PARAMS.shots)
     pool = PoolProblem(problem_id=5, problem=problem, depth=2, order=order, law=compute_law(problem, 2), gas=gas)
     context = WorkContext(
         height=42,
@@ -117,6 +116,7 @@ def make_vector() -> dict[str, object]:
         "pool_strike_seed": pool_seed.hex(),
         "pool_shots": pack_shots(run_strike(make_pool_circuit(pool), pool.law, pool_seed, shots=PARAMS.shots)).hex(),
         "ticket": f"{compute_ticket(seed, seal.core_hash, seal.pool_shots):#066x}",
+        "gas_used": run_ticket(job, seal.index).gas,
         "sealed_header": encode_header(sealed).hex(),
         "block_hash": sealed.hash.hex(),
     }
@@ -129,7 +129,17 @@ def _describe_law(law: AngleLaw) -> object:
 def make_example_table(vector: dict[str, object]) -> str:
     """Return the table of docs/spec/work.md."""
     first = ("core_epoch", "genesis_hash", "core_seed", "core_gas", "pool_gas", "repeats", "weight", "target", "header")
-    then = ("work_key", "index", "seed", "core_hash", "pool_strike_seed", "pool_shots", "ticket", "block_hash")
+    then = (
+        "work_key",
+        "index",
+        "seed",
+        "core_hash",
+        "pool_strike_seed",
+        "pool_shots",
+        "ticket",
+        "gas_used",
+        "block_hash",
+    )
     rows = [f"| {name} | `{vector[name]}` |" for name in (*first, *then)]
     return "\n".join(["| value | |", "| --- | --- |", *rows])
 

@@ -15,6 +15,7 @@ from consensus.ticket import compute_context_weight, make_ticket_job, search_tic
 from consensus.work import compute_seed, compute_ticket
 from vm.law import compute_law
 from vm.problem import make_problem
+from vm.strike import compile_circuit, get_gas_limit
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
@@ -31,7 +32,7 @@ PARAMS = WorkParams(core_qubits=6, shots=8, epoch_blocks=4, block_target_ms=1000
 def make_pool_problem(problem_id: int = 3) -> PoolProblem:
     """Return a weighted ring of 9 spins as the runtime would give it; two bytes a shot, so padding bits exist.
 
-    Its gas is invented: 2.5 times the core's, so a ticket has three core strikes.
+    A ticket has four core strikes beside it.
     """
     problem = make_problem(9, [(i, (i + 1) % 9, 1 + i % 3) for i in range(9)], fields=[1, 0, 0, -2, 0, 0, 0, 1, 0])
     order = (0, 8, 1, 7, 2, 6, 3, 5, 4)
@@ -41,7 +42,7 @@ def make_pool_problem(problem_id: int = 3) -> PoolProblem:
         depth=1,
         order=order,
         law=compute_law(problem, 1),
-        gas=5 * CORE_GAS // 2,
+        gas=get_gas_limit(compile_circuit(problem, order=order, depth=1), PARAMS.shots),
     )
 
 

@@ -3,62 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from math import ceil
 
+from vm.problem import Shots
 from vm.schedule import Schedule, Step
 
 PRICES = {
-    "uniforms": 1200,
-    "visits": 11500,
-    "terms": 3000,
-    "factors": 13,
-    "phases": 31,
-    "copied": 47,
-    "gathered": 20,
-    "moved": 5,
-    "rotated": 4,
-    "weighed": 6,
-    "parted": 7,
-    "mixed": 8,
-    "spilled": 1,
-    "flooded": 8,
-    "drowned": 7,
+    "uniforms": 980,
+    "measurements": 12_000,
+    "runs": 14_500,
+    "suffixes": 26_000,
+    "terms": 480,
+    "factors": 14,
+    "phases": 32,
+    "copied": 23,
+    "gathered": 18,
+    "moved": 3,
+    "rotated": 8,
+    "swept": 17,
+    "weighed": 10,
+    "parted": 4,
+    "mixed": 6,
+    "crowded": 56,
+    "flooded": 20,
+    "streamed": 4,
+    "drowned": 8,
 }
-ROOTS = [int(2 ** (16 + k / 16) + 0.5) for k in range(16)]
 
 
-def compute_plain_gas(schedule: Schedule, shots: int) -> int:
-    """Return the gas of a strike."""
-    page = _Page(schedule, shots)
-    return 12_500 + sum(PRICES[kind] * count for kind, count in page.counts.items())
+def compute_plain_limit(schedule: Schedule, shots: int) -> int:
+    """Return the gas limit of a strike."""
+    return _price(_Page(schedule, shots, lambda k: max(1, min(shots, 2**k))))
+
+
+def compute_plain_use(schedule: Schedule, drawn: Shots) -> int:
+    """Return the gas that a strike used which gave these shots."""
+    rows = [tuple(int(shot[label]) for label in schedule.order) for shot in drawn]
+    different = [max(1, len({row[:k] for row in rows})) for k in range(schedule.n + 1)]
+    used = _price(_Page(schedule, len(rows), different.__getitem__))
+    return min(used, compute_plain_limit(schedule, len(rows)))
 
 
 class _Page:
-    def __init__(self, schedule: Schedule, shots: int) -> None:
-        self.schedule, self.shots = schedule, shots
+    def __init__(self, schedule: Schedule, shots: int, registers: Callable[[int], int]) -> None:
+        self.schedule, self.registers = schedule, registers
         self.counts: Counter[str] = Counter(uniforms=shots * schedule.n)
         steps = schedule.steps[: schedule.suffix]
         measured = 0
         for index, step in enumerate(steps):
-            r = self.registers(measured)
+            r = registers(measured)
             if step.measured:
                 self.measure(step, measured)
                 measured += 1
             elif index == 0 or steps[index - 1].measured or step.fields or step.introduced:
                 self.run(index, r)
         self.end(measured)
-
-    def registers(self, k: int) -> int:
-        e = min(k, 64) * (16 - min(self.schedule.depth, 8))
-        b = ROOTS[e % 16] * 2 ** (e // 16)
-        many = 2**16 * self.shots
-        filled = min(b, (2 * many * b + 2 * b + many - 1) // (2 * b + many))
-        return max(1, min((filled + 2**16 - 1) // 2**16, 2 ** min(k, 64)))
-
-    def traffic(self, live: int, amplitudes: int, *, of_run: bool = False) -> None:
-        self.counts["spilled"] += amplitudes * (live >= 18)
-        self.counts["flooded"] += amplitudes * (live >= 20 and not of_run)
-        self.counts["drowned"] += amplitudes * (live >= 21)
 
     def tables(self, step: Step, r: int) -> None:
         if not step.fields:
@@ -80,10 +80,11 @@ class _Page:
     def measure(self, step: Step, k: int) -> None:
         r = self.registers(k)
         size, copied = r * 2**step.live, (self.registers(k + 1) - r) * 2 ** (step.live - 1)
-        self.counts.update(visits=r, weighed=size, copied=copied)
+        self.counts.update(measurements=r, weighed=size, copied=copied)
+        self.counts["crowded"] += copied * (step.live >= 18)
+        self.counts["flooded"] += size * (step.live >= 20)
         self.tables(step, r)
         self.enter(step, size)
-        self.traffic(step.live, size + copied)
 
     def run(self, index: int, r: int) -> None:
         step, positions = self.schedule.steps[index], []
@@ -92,34 +93,35 @@ class _Page:
                 break
             positions.append(later.position)
         size = r * 2**step.live
-        self.counts["visits"] += r
+        self.counts["runs"] += r
         self.tables(step, r)
         if not (index == 0 and step.sweep):
             self.enter(step, size)
-            self.traffic(step.live, size * bool(step.introduced))
         if step.fields:
-            self.counts["rotated"] += size
-            self.traffic(step.live, size)
+            self.counts["swept" if step.sweep else "rotated"] += size
         block = 12 + max(0, step.live - 12) % 3
         near: list[int] = []
         while positions and positions[-1] < block:
             near.insert(0, positions.pop())
         first = _count_passes(positions)
         self.counts["mixed"] += size * (first + _count_passes(near))
-        self.traffic(step.live, size * (first + bool(near)), of_run=True)
+        self.counts["streamed"] += size * (first + bool(near)) * (step.live >= 20)
+        self.counts["drowned"] += size * (first + bool(near)) * (step.live >= 21)
 
     def end(self, k: int) -> None:
         step, r = self.schedule.steps[self.schedule.suffix], self.registers(k)
         size, live = r * 2**step.live, step.live
-        self.counts.update(visits=r, phases=_count_phases(live), rotated=size)
-        self.traffic(live, size)
+        self.counts.update(suffixes=r, phases=_count_phases(live), swept=size)
         if self.schedule.suffix > 0:
             self.enter(step, size)
-            self.traffic(live, size * bool(step.introduced))
         for j in range(ceil((live - 6) / 2)):
             part = self.registers(k + 2 * j) * 2 ** (live - 2 * j)
             self.counts["parted"] += part
-            self.traffic(live - 2 * j, part)
+            self.counts["flooded"] += part * (live - 2 * j >= 20)
+
+
+def _price(page: _Page) -> int:
+    return 68_000 + sum(PRICES[kind] * count for kind, count in page.counts.items())
 
 
 def _count_phases(live: int) -> int:

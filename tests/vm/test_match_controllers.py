@@ -97,14 +97,14 @@ def test_a_minimum_stays_in_its_box_also_where_the_surface_falls_without_end(dim
 def test_thompson_draws_spread_less_as_it_learns():
     wide = PosteriorSettings(radius=1.0, prior=SurrogatePrior(slope_sd=0.1))
     controller = make_posterior(PETERSEN, 1, wide)
-    learnt = learn(controller, PETERSEN, evaluations=3200)
-    assert learnt.belief.observations == 100
+    learnt = [learn(controller, PETERSEN, evaluations=3200, seed=seed) for seed in range(4)]
+    assert {one.belief.observations for one in learnt} == {100}
 
     def spread(one):
         chance = np.random.default_rng(1)
         return np.std([one.aim(chance).point for _ in range(50)])
 
-    assert spread(learnt) < 0.6 * spread(controller)
+    assert np.mean([spread(one) for one in learnt]) < 0.7 * spread(controller)
 
 
 @pytest.mark.parametrize("acquisition", ["thompson", "improvement", "mean"])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vm.formats import read_problem
-from vm.gas import PRICES, STRIKE_GAS, compute_gas
+from vm.gas import PRICES, STRIKE_GAS, make_tariff
 from vm.golden import make_golden_problem
 from vm.order import (
     OrderProgress,
@@ -23,7 +23,7 @@ from vm.order_prices import make_cost_prices, make_gas_prices
 from vm.order_search import compute_cost
 from vm.problem import IsingProblem, make_problem
 from vm.schedule import InvalidOrder, compile_schedule
-from vm.work import count_work
+from vm.work import count_work, list_most_registers
 
 GRAPHS = Path(__file__).parents[1] / "vectors" / "graphs"
 
@@ -33,7 +33,7 @@ def read_graph(name: str) -> IsingProblem:
 
 
 def compute_order_gas(problem: IsingProblem, order: tuple[int, ...], depth: int) -> int:
-    return compute_gas(compile_schedule(problem, order, depth), 32)
+    return make_tariff(compile_schedule(problem, order, depth), 32).limit
 
 
 def make_grid(rows: int, columns: int) -> IsingProblem:
@@ -91,7 +91,7 @@ def test_the_prices_of_the_search_are_the_cost_and_at_depth_1_about_the_gas(
     starts, members = make_light_cone_arrays(problem, 1)
     as_array = np.array(order, np.int32)
     assert compute_cost(as_array, starts, members, make_cost_prices(problem.n)) == compute_order_cost(problem, order, 1)
-    work = count_work(compile_schedule(problem, order, 1), 32)
+    work = count_work(compile_schedule(problem, order, 1), 32).sum_up(list_most_registers(problem.n, 32))
     tables = work.terms * PRICES.terms + work.factors * PRICES.factors
     entries = PRICES.gathered * (work.gathered + work.moved)  # the suffix's are among them and left out
     left_out = STRIKE_GAS + work.uniforms * PRICES.uniforms + tables

@@ -28,7 +28,7 @@ def test_two_workers_leave_a_gap_of_one_chunk_at_most() -> None:
 
     async def scene() -> None:
         context = make_context(make_pool_problem())
-        job = replace(make_ticket_job(make_template(context), context, PARAMS), limit=0)
+        job = replace(make_ticket_job(make_template(context), context, PARAMS), target=0)
         enough = asyncio.Event()
 
         def on_chunk(chunk: Chunk[SearchResult]) -> None:
