@@ -11,12 +11,12 @@ Terms:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from vm.schedule import Schedule
-from vm.work import KINDS, Work, count_sweep_phases, count_work, list_most_registers, list_suffix_work
+from vm.work import Work, count_sweep_phases, count_work, list_most_registers, list_suffix_work
 
 PRICES = Work(
     uniforms=980,
@@ -40,6 +40,7 @@ PRICES = Work(
     drowned=8,
 )
 STRIKE_GAS = 68_000
+_PRICES: dict[str, int] = msgspec.structs.asdict(PRICES)
 
 
 class Tariff(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,14 +79,14 @@ def compute_suffix_gas(live: int, registers: Sequence[int]) -> int:
     Args:
         registers: From its begin on, after each measured bit.
     """
-    gas = int(PRICES.phases * count_sweep_phases(live))
+    gas = _PRICES["phases"] * count_sweep_phases(live)
     for later, kind, count in list_suffix_work(live):
-        gas += registers[later] * count * int(getattr(PRICES, kind))
+        gas += registers[later] * count * _PRICES[kind]
     return gas
 
 
-def _price(work: Work) -> int:
-    return sum(int(getattr(work, kind) * getattr(PRICES, kind)) for kind in KINDS)
+def _price(counts: Mapping[str, int]) -> int:
+    return sum(count * _PRICES[kind] for kind, count in counts.items())
 
 
 def _multiply(each: Sequence[int], registers: Sequence[int]) -> int:

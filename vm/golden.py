@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 
 from vm.law import compute_law
-from vm.problem import IsingProblem, make_problem, pack_shots
-from vm.strike import compile_circuit, run_strike
+from vm.problem import IsingProblem, Shots, make_problem, pack_shots
+from vm.strike import Circuit, compile_circuit, run_strike
 from vm.trig_table import VmDiffers, get_trig_table
+from vm.work import count_registers
 
 # (family, qubits, depth, seed byte, BLAKE2b-128 of the packed shots)
 GOLDEN_STRIKES: tuple[tuple[str, int, int, int, str], ...] = (
@@ -53,14 +54,24 @@ def run_self_test() -> None:
         # SPEC VM-13: A node MUST refuse to start when its VM does not reproduce every golden strike.
         if actual != expected:
             raise VmDiffers(f"golden strike {family} n={n} p={depth} seed {seed_byte} is {actual}, not {expected}")
+    family, n, depth, seed_byte, _ = GOLDEN_STRIKES[0]
+    circuit, shots = run_golden_strike(family, n, depth, seed_byte)
+    rows = [shot.tobytes() for shot in shots]  # measured in the order of the labels
+    if count_registers(shots, circuit.order) != [len({row[:k] for row in rows}) for k in range(n + 1)]:
+        raise VmDiffers("the registers of a golden strike are counted wrong, so the gas that strikes use would be")
 
 
 def compute_golden_hash(family: str, n: int, depth: int, seed_byte: int) -> str:
     """Return the hash of the shots of one golden strike."""
+    _, shots = run_golden_strike(family, n, depth, seed_byte)
+    return hashlib.blake2b(pack_shots(shots), digest_size=16).hexdigest()
+
+
+def run_golden_strike(family: str, n: int, depth: int, seed_byte: int) -> tuple[Circuit, Shots]:
+    """Return the circuit of one golden strike, measured in the order of the labels, and its shots."""
     problem = make_golden_problem(family, n)
     circuit = compile_circuit(problem, depth=depth)
-    shots = run_strike(circuit, compute_law(problem, depth), bytes([seed_byte]) * 32)
-    return hashlib.blake2b(pack_shots(shots), digest_size=16).hexdigest()
+    return circuit, run_strike(circuit, compute_law(problem, depth), bytes([seed_byte]) * 32)
 
 
 def make_golden_problem(family: str, n: int) -> IsingProblem:

@@ -5,7 +5,7 @@ register costs that holds the shots which agree in their first k bits. How many 
 (`count_registers`); no strike can have more than `list_most_registers`.
 
 Terms:
-    registers: how many a strike holds after k measured bits, k = 0 to n: as many as its shots begin differently.
+    registers: those of a strike after k measured bits, k = 0 to n; as many as its shots have different first k bits.
     run: an unmeasured step and the steps after it that only mix; they are mixed together.
     pass: one way through a register; a run takes one for up to three positions that follow each other downwards.
     tile: the amplitudes that differ in their lowest TILE_BITS positions only; a measuring step handles two at a time,
@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from vm.problem import Shots
+from vm.register_kernels import count_registers_
 from vm.schedule import Schedule, Step
 from vm.tiles import (
     FACTORS_KEPT_BITS,
@@ -37,7 +38,7 @@ CROWDED_BITS, FLOODED_BITS, DROWNED_BITS = 18, 20, 21  # registers of so many qu
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a strike does, counted; or what one register of it adds.
+    """What a strike does, counted.
 
     Attributes:
         uniforms: Numbers drawn.
@@ -90,20 +91,20 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     """The work of a strike before it is known how its shots part.
 
     Attributes:
-        once: What is done whatever they do.
+        once: What is done whatever they do, by kind of work.
         each: Entry k: what one more register after k measured bits adds, k = 0 to n; copies that its siblings begin
             with, and which belong to k + 1, are taken off.
     """
 
-    once: Work
-    each: tuple[Work, ...]
+    once: dict[str, int]
+    each: tuple[dict[str, int], ...]
 
     def sum_up(self, registers: Sequence[int]) -> Work:
         """Return the work of a strike with so many registers after k bits, k = 0 to n."""
         counts = dict.fromkeys(KINDS, 0)
         for work, times in zip((self.once, *self.each), (1, *registers), strict=True):
-            for kind in KINDS:
-                counts[kind] += times * getattr(work, kind)
+            for kind, count in work.items():
+                counts[kind] += times * count
         return Work(**counts)
 
 
@@ -114,14 +115,9 @@ def list_most_registers(n: int, shots: int) -> list[int]:
 
 def count_registers(drawn: Shots, order: Sequence[int]) -> list[int]:
     """Return the registers that a strike's shots had, uint8[shot, qubit by label], measured in this order."""
-    count, n = drawn.shape
-    if count == 0:
-        return [1] * (n + 1)
-    ordered = drawn[:, np.asarray(order, dtype=np.intp)]
-    rows = np.frombuffer(b"".join(sorted(row.tobytes() for row in ordered)), np.uint8).reshape(count, n)
-    parted = rows[1:] != rows[:-1]
-    first = np.argmax(parted, axis=1)[parted.any(axis=1)]  # the rank at which each shot leaves its neighbour
-    return [1, *(1 + np.cumsum(np.bincount(first, minlength=n))).tolist()]
+    registers = np.empty(drawn.shape[1] + 1, np.int64)
+    count_registers_(np.ascontiguousarray(drawn), np.array(order, dtype=np.int64), registers)
+    return list(registers.tolist())
 
 
 def count_work(schedule: Schedule, shots: int) -> Sheet:
@@ -173,19 +169,20 @@ class _Tally:
     """Counts on the way through a schedule."""
 
     def __init__(self, n: int) -> None:
-        self.once = dict.fromkeys(KINDS, 0)
-        self.each = [dict.fromkeys(KINDS, 0) for _ in range(n + 1)]
+        self.once: dict[str, int] = {}
+        self.each: list[dict[str, int]] = [{} for _ in range(n + 1)]
         self.measured = 0
 
     def add(self, kind: str, count: int, *, later: int = 0) -> None:
         """Count something for each register that there is now, or `later` bits from now."""
-        self.each[self.measured + later][kind] += count
+        counts = self.each[self.measured + later]
+        counts[kind] = counts.get(kind, 0) + count
 
     def add_once(self, kind: str, count: int) -> None:
-        self.once[kind] += count
+        self.once[kind] = self.once.get(kind, 0) + count
 
     def make_sheet(self) -> Sheet:
-        return Sheet(once=Work(**self.once), each=tuple(Work(**counts) for counts in self.each))
+        return Sheet(once=self.once, each=tuple(self.each))
 
 
 def count_passes(positions: Sequence[int], live: int) -> tuple[int, int]:

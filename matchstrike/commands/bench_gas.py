@@ -9,6 +9,8 @@ from time import process_time
 import click
 import msgspec
 
+from chain.params import WorkParams
+from consensus.core_problem import get_core_law, make_core_circuit
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.fitted_circuits import FIT_SEED, list_fitted_by_label, list_fitted_problems
 from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices, is_fit_possible
@@ -41,6 +43,8 @@ SEEDS = tuple(index.to_bytes(32, "little") for index in range(3))  # of the stri
 NS_PER_GAS = 0.05  # of the machine of the fit, to tell beforehand what takes too long
 BEYOND = 0.15
 BURST_S = 2e-3  # strikes in a row until so much time has passed: short ones are not measured with cold caches alone
+REFERENCE_STRIKES = 8  # of the core problem, before and after each circuit: whether the machine is as fast as it can be
+SLOWED = 1.1
 
 
 class GasRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +98,18 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One circuit in one round.
+
+    Attributes:
+        reference: CPU seconds of a strike of the reference, before or after, whichever was longer.
+        times: CPU seconds of each seed's strike.
+    """
+
+    reference: float
+    times: tuple[float, ...]
+
+
 @click.command("gas")
 @click.option("--rounds", type=click.IntRange(1), default=12, show_default=True, help="Each time is the least of them.")
 @click.option("--ms-max", default=150.0, show_default=True, help="Leave out strikes of more, by their gas limit.")
@@ -104,7 +120,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int | None, fit: bool, output: str) -> None:
     """Measure time per gas on circuits that gas was not fitted to, beside some that it was.
 
-    CPU time; rounds go over all circuits one after another, so that a busy spell spoils no circuit's every time.
+    CPU time; rounds go over all circuits one after another, so that a busy spell spoils no circuit's every time. Times
+    that a slow spell of the machine surrounds are left out, as far as there are others.
     """
     if seed is not None and (fit or seed == FIT_SEED):
         raise click.UsageError(f"the fit has its own graphs, of seed {FIT_SEED}: no --seed beside --fit, nor that one")
@@ -116,11 +133,13 @@ def bench_gas(rounds: int, ms_max: float, ms_min: float, seed: int | None, fit: 
         if len(candidates) < (len(KINDS) if fit else 1):
             what = f"{len(candidates)} circuits take {ms_min:g} to {ms_max:g} ms by their gas limit"
             raise click.UsageError(f"{what}, fewer than there are prices" if fit else what)
-        best = [[float("inf")] * len(SEEDS) for _ in candidates]
+        samples: list[list[Sample]] = [[] for _ in candidates]
         for number in range(rounds):
             status.update(f"round {number + 1} of {rounds}, {len(candidates)} circuits")
-            for times, candidate in zip(best, candidates, strict=True):
-                times[:] = map(min, times, time_strikes(candidate))
+            for taken, candidate in zip(samples, candidates, strict=True):
+                taken.append(take_sample(candidate))
+    fastest = min(sample.reference for taken in samples for sample in taken)
+    best = [choose_times(taken, fastest) for taken in samples]
     rows = [make_row(candidate, times) for candidate, times in zip(candidates, best, strict=True)]
     spreads = [
         compute_spread(group, [row.ns_per_gas for row in rows if row.group == group])
@@ -181,6 +200,34 @@ def make_labelled_circuit(problem: IsingProblem, depth: int) -> Circuit:
 def make_narrow_circuit(problem: IsingProblem, depth: int) -> Circuit:
     """Return the circuit in the order of least width, whatever its gas."""
     return compile_circuit(problem, depth=depth)
+
+
+def take_sample(candidate: Candidate) -> Sample:
+    """Return the times of a circuit, and how fast the machine was."""
+    before = time_reference()
+    times = time_strikes(candidate)
+    return Sample(reference=max(before, time_reference()), times=tuple(times))
+
+
+def time_reference() -> float:
+    """Return the CPU seconds of a core strike, the least of a few."""
+    circuit, law = make_core_circuit(bytes(32), WorkParams().core_qubits), get_core_law(WorkParams().core_qubits)
+    times = []
+    for _ in range(REFERENCE_STRIKES):
+        started = process_time()
+        run_strike(circuit, law, bytes(32))
+        times.append(process_time() - started)
+    return min(times)
+
+
+def choose_times(taken: Sequence[Sample], fastest: float) -> list[float]:
+    """Return each strike's least time, of those rounds where the machine was hardly slower than at its fastest.
+
+    Where it never was, of the round where it was fastest.
+    """
+    quiet = [sample for sample in taken if sample.reference <= SLOWED * fastest]
+    chosen = quiet or [min(taken, key=lambda sample: sample.reference)]
+    return [min(times) for times in zip(*(sample.times for sample in chosen), strict=True)]
 
 
 def time_strikes(candidate: Candidate) -> list[float]:

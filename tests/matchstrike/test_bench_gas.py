@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from matchstrike.commands import bench_gas as module
-from matchstrike.commands.bench_gas import bench_gas, compute_spread
+from matchstrike.commands.bench_gas import Sample, bench_gas, choose_times, compute_spread
 from matchstrike.commands.failure import CommandFailed
 from matchstrike.commands.fitted_circuits import list_fitted_by_label, list_fitted_problems
 from matchstrike.commands.gas_fit import FIXED, KINDS, fit_prices
@@ -62,6 +62,14 @@ def test_a_fit_finds_the_prices_that_the_times_were_made_of():
     assert fitted == pytest.approx(gas, rel=1e-3)
     assert found["measurements"] == pytest.approx(700, rel=0.02)
     assert found["mixed"] == 11
+
+
+def test_times_of_slow_spells_are_left_out_as_far_as_there_are_others():
+    slow, quiet, later = (
+        Sample(reference=r, times=t) for r, t in ((2.0, (1.0, 9.0)), (1.0, (3.0, 4.0)), (1.05, (2.0, 5.0)))
+    )
+    assert choose_times([slow, quiet, later], 1.0) == [2.0, 4.0]
+    assert choose_times([slow, later], 0.5) == [2.0, 5.0]
 
 
 def test_dense_problems_stand_for_those_of_the_fit():
