@@ -147,7 +147,7 @@ class WrongPoolShots(WrongValue):
 
 
 class TicketTooCheap(InvalidBlock):
-    """A ticket that would have won if its strikes had used more gas."""
+    """A ticket that would have won if it had used more gas."""
 
     rule: ClassVar[str] = "SEAL-07"
 

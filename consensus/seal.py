@@ -38,7 +38,7 @@ from consensus.errors import (
 )
 from consensus.ticket import compute_context_weight, make_ticket_job, run_core_strikes, run_pool_strike
 from consensus.timestamps import check_not_ahead, check_timestamp
-from consensus.work import compute_block_work, compute_seed, compute_shots_bytes, compute_ticket
+from consensus.work import compute_block_work, compute_gas_used, compute_seed, compute_shots_bytes, compute_ticket
 
 
 class CheckedHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
         TicketAboveTarget: the claimed ticket did not win, whatever its strikes used (a few hashes).
         WrongCoreShots: the core strikes give other shots (r strikes).
         WrongPoolShots: the pool strike gives other shots (one strike).
-        TicketTooCheap: the ticket did not win with the gas that its strikes used.
+        TicketTooCheap: the ticket did not win with the gas that it used.
     """
     job = make_ticket_job(header, context, params)
     seal = read_seal(header)
@@ -169,9 +169,10 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
     # SPEC SEAL-06: The pool shots of the seal MUST be those that the re-run pool strike gives.
     if seal.pool_shots != pool_shots:
         raise WrongPoolShots(pool_shots, seal.pool_shots)
-    # SPEC SEAL-07: The ticket MUST be below target * the gas that its strikes used.
-    if ticket >= job.target * (core_gas + pool_gas):
-        used = f"{core_gas + pool_gas} gas of at most {job.weight}"
+    gas = compute_gas_used(core_gas, pool_gas, params.pool_ratio)
+    # SPEC SEAL-07: The ticket MUST be below target * the gas that it used.
+    if ticket >= job.target * gas:
+        used = f"{gas} gas of at most {job.weight}"
         raise TicketTooCheap(f"the ticket {ticket:#x} is not below the target times the gas used, {used}")
     return make_checked_header(header, ticket)
 

@@ -31,6 +31,7 @@ from consensus.work import (
     TAG_TICKET,
     compute_core_hash,
     compute_core_strike_seed,
+    compute_gas_used,
     compute_pool_strike_seed,
     compute_repeats,
     compute_seed,
@@ -54,6 +55,7 @@ class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
         repeats: Core strikes of a ticket.
         target: A ticket wins below this times the gas that it used.
         weight: The most gas that a ticket can use.
+        pool_ratio: The x that bounds what a pool strike counts beside the core strikes.
         pool: The problem that the header names, if any.
     """
 
@@ -64,6 +66,7 @@ class TicketJob(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     target: int
     weight: int
+    pool_ratio: tuple[int, int]
     pool: PoolProblem | None
 
     @property
@@ -79,7 +82,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
         core_hash: Hash of the shots of its core strikes.
         pool_shots: Packed shots of its pool strike.
         value: What is compared with the target times the gas.
-        gas: What its strikes used.
+        gas: What it used.
     """
 
     core_hash: bytes
@@ -130,6 +133,7 @@ def make_ticket_job(header: Header, context: WorkContext, params: WorkParams) ->
         repeats=compute_repeats(core_gas, pool_gas, params.pool_ratio),
         target=work.target,
         weight=work.weight,
+        pool_ratio=params.pool_ratio,
         pool=context.pool,
     )
 
@@ -150,7 +154,8 @@ def run_ticket(job: TicketJob, index: int) -> Ticket:
     core_hash, core_gas = run_core_strikes(job, seed)
     pool_shots, pool_gas = run_pool_strike(job, seed)
     value = compute_ticket(seed, core_hash, pool_shots)
-    return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=value, gas=core_gas + pool_gas)
+    gas = compute_gas_used(core_gas, pool_gas, job.pool_ratio)
+    return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=value, gas=gas)
 
 
 def run_core_strikes(job: TicketJob, seed: bytes) -> tuple[bytes, int]:
@@ -172,7 +177,6 @@ def run_pool_strike(job: TicketJob, seed: bytes) -> tuple[bytes, int]:
 
 def sum_gas(circuit: Circuit, drawn: Iterable[Shots]) -> int:
     """Return the gas that a ticket's strikes on one circuit used, from their shots."""
-    # SPEC WRK-23: The gas used by a ticket MUST be the sum of that of its core strikes and its pool strike.
     return sum(get_gas_used(circuit, shots) for shots in drawn)
 
 
@@ -217,8 +221,8 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
             pool_part = blake2b(TAG_POOL_SHOTS + packed, digest_size=32).digest()
         value = int.from_bytes(blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest(), "little")
         if value < limit:  # few get here, so that others need no counting
-            gas = sum_gas(core, core_shots) + (sum_gas(pool_circuit, collected[-1:]) if pool_circuit else 0)
-            if value < job.target * gas:
+            pool_gas = sum_gas(pool_circuit, collected[-1:]) if pool_circuit is not None else 0
+            if value < job.target * compute_gas_used(sum_gas(core, core_shots), pool_gas, job.pool_ratio):
                 win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
                 break
     best = find_best_shot(pool.problem, collected) if pool is not None else None

@@ -107,6 +107,20 @@ def compute_weight(core_gas: int, pool_gas: int, params: WorkParams) -> int:
     return weight
 
 
+def compute_gas_used(core_used: int, pool_used: int, ratio: tuple[int, int]) -> int:
+    """Return the gas used by a ticket.
+
+    Args:
+        core_used: Gas used by its core strikes, together.
+        pool_used: Gas used by its pool strike, 0 without one.
+        ratio: The x as numerator and denominator.
+    """
+    numerator, denominator = ratio
+    # SPEC WRK-23: The gas used by a ticket MUST be what its core strikes used plus what its pool strike used, the
+    # latter at most x times the former, rounded down.
+    return core_used + min(pool_used, core_used * numerator // denominator)
+
+
 def is_poolable(core_gas: int, pool_gas: int, qubits: int, params: WorkParams) -> bool:
     """Return whether a problem of this gas and size may be struck; otherwise it is bounty only."""
     if compute_shots_bytes(qubits, params.shots) > POOL_SHOTS_BYTES_MAX:

@@ -62,6 +62,7 @@ def describe_template(template: Template) -> dict[str, Json]:
         "coreSeed": f"0x{job.core_seed.hex()}",
         "coreQubits": job.core_qubits,
         "repeats": job.repeats,
+        "poolRatio": list(job.pool_ratio),
         "shots": job.shots,
         "pool": _describe_pool(job),
         "extrinsics": [f"0x{raw.hex()}" for raw in template.extrinsics],

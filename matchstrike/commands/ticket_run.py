@@ -2,7 +2,7 @@
 
 Terms:
     ticket: r core strikes and, when the header names a problem, one pool strike, all from one seed.
-    gas used: what the strikes used, of which the weight is the most; a ticket wins below target * gas used.
+    gas used: what the ticket used, of which the weight is the most; a ticket wins below target * gas used.
     limit: target * weight; no ticket from there on wins.
     claimed: what the seal says; compared with what the strikes give.
 """
@@ -25,6 +25,7 @@ from consensus.timestamps import check_timestamp
 from consensus.work import (
     compute_core_hash,
     compute_core_strike_seed,
+    compute_gas_used,
     compute_pool_strike_seed,
     compute_seed,
     compute_shots_bytes,
@@ -115,7 +116,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
         seal=seal,
         core_gas=core_gas,
         weight=weight,
-        gas=sum(strike.gas for strike in core) + (0 if pool is None else pool.gas),
+        gas=compute_gas_used(sum(strike.gas for strike in core), 0 if pool is None else pool.gas, job.pool_ratio),
         seed=seed,
         core=core,
         core_hash=core_hash,

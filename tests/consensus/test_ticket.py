@@ -19,7 +19,7 @@ from consensus.ticket import (
     run_ticket,
     search_tickets,
 )
-from consensus.work import compute_core_strike_seed, compute_pool_strike_seed, compute_seed
+from consensus.work import compute_core_strike_seed, compute_gas_used, compute_pool_strike_seed, compute_seed
 from tests.support.mining import PARAMS, TICKETS_PER_WIN, make_context, make_pool_problem, make_template, replace
 from vm.problem import compute_energies, compute_energy, make_problem, unpack_shots
 from vm.strike import get_gas_used, run_strike
@@ -98,6 +98,13 @@ def test_the_chance_of_a_ticket_is_proportional_to_the_gas_that_it_used() -> Non
     assert chi_square < 11.34  # 99 % of three degrees of freedom
 
 
+def test_wrk_23_a_pool_strike_counts_at_most_x_times_what_the_core_strikes_used() -> None:
+    assert compute_gas_used(100, 60, (1, 1)) == 160
+    assert compute_gas_used(100, 160, (1, 1)) == 200
+    assert compute_gas_used(101, 160, (1, 2)) == 151
+    assert compute_gas_used(100, 0, (3, 1)) == 100
+
+
 def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> None:
     job = make_job(pool=True)
     assert job.pool is not None
@@ -109,7 +116,7 @@ def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> 
         used = [get_gas_used(core, run_strike(core, law, one, shots=job.shots)) for one in seeds]
         drawn = run_strike(pool, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots)
         ticket = run_ticket(job, index)
-        assert ticket.gas == sum(used) + get_gas_used(pool, drawn) <= job.weight
+        assert ticket.gas == compute_gas_used(sum(used), get_gas_used(pool, drawn), job.pool_ratio) <= job.weight
 
 
 def test_a_ticket_that_used_little_wins_less_often() -> None:
@@ -135,7 +142,15 @@ def test_a_search_costs_little_beside_its_strikes() -> None:
     """CPU time of a core-only ticket of 14 spins, the cheapest there is; best of ten."""
     circuit, law = make_core_circuit(bytes(32), 14), get_core_law(14)
     job = TicketJob(
-        work_key=bytes(32), core_seed=bytes(32), core_qubits=14, shots=32, repeats=1, target=0, weight=0, pool=None
+        work_key=bytes(32),
+        core_seed=bytes(32),
+        core_qubits=14,
+        shots=32,
+        repeats=1,
+        target=0,
+        weight=0,
+        pool_ratio=(1, 1),
+        pool=None,
     )
     searches, strikes = [], []
     for _ in range(10):

@@ -19,7 +19,15 @@ from workers.processes import Chunk
 RING = make_problem(4, couplings=((0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 3, 1)))
 POOL = PoolProblem(problem_id=7, problem=RING, depth=1, order=(0, 1, 2, 3), law=compute_law(RING, 1), gas=10)
 JOB = TicketJob(
-    work_key=bytes(32), core_seed=bytes(32), core_qubits=4, shots=1, repeats=1, target=1, weight=1, pool=POOL
+    work_key=bytes(32),
+    core_seed=bytes(32),
+    core_qubits=4,
+    shots=1,
+    repeats=1,
+    target=1,
+    weight=1,
+    pool_ratio=(1, 1),
+    pool=POOL,
 )
 
 

@@ -49,7 +49,7 @@ from consensus.errors import (
 )
 from consensus.ticket import TicketJob
 from consensus.timestamps import compute_median
-from consensus.work import compute_seed, compute_ticket
+from consensus.work import compute_core_hash, compute_seed, compute_ticket
 from node.core.import_errors import BelowFinal, BlockKnown, ParentMissing
 from runtime.executive import WrongStateRoot
 from tests.node.world import (
@@ -174,11 +174,6 @@ def turn_core(job: TicketJob) -> TicketJob:
     return replace(job, core_seed=b"\x11" * 32)
 
 
-def skip_core(job: TicketJob) -> TicketJob:
-    """Run no core strike at all."""
-    return replace(job, repeats=0)
-
-
 # ---- digest and header
 
 
@@ -268,7 +263,7 @@ ROWS: list[tuple[str, Kind, Forge, type[Exception]]] = [
     ("no pool shots for a problem", "pool", lambda s: s.grind(s.block, pool_shots=b""), WrongPoolSize),
     ("other angles", "pool", lambda s: s.seal(s.block, job=turn_law), WrongPoolShots),
     ("another core problem", "core", lambda s: s.seal(s.block, job=turn_core), WrongCoreShots),
-    ("no core strikes", "pool", lambda s: s.seal(s.block, job=skip_core), WrongCoreShots),
+    ("no core strikes", "pool", lambda s: s.grind(s.block, core_hash=compute_core_hash(b"")), WrongCoreShots),
     (
         "a strike of the parent again",
         "core",

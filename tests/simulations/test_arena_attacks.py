@@ -7,7 +7,6 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from consensus import work
 from consensus.context import PoolProblem
 from consensus.work import compute_shots_bytes
 from matchstrike.commands import sim as module
@@ -185,11 +184,12 @@ def test_an_attack_costs_with_its_defence_and_pays_without(name: str) -> None:
 
 
 def test_a_ticket_with_too_little_core_turns_planted_structure_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One core strike whatever the pool strike costs."""
+    """One core strike whatever the pool strike costs, and all that the pool strike used counted beside it."""
     settings = {"qubits": "12", "core_qubits": "6", "seeds": "2"}
     assert play("planted-structure", **settings).is_held
     monkeypatch.setattr(attack_circuits, "compute_repeats", lambda core_gas, pool_gas, ratio: 1)
-    monkeypatch.setattr(work, "compute_repeats", lambda core_gas, pool_gas, ratio: 1)
+    assert play("planted-structure", **settings).is_held, "a pool strike counts at most x times its core strikes"
+    monkeypatch.setattr(attack_circuits, "compute_gas_used", lambda core, pool, ratio: core + pool)
     assert not play("planted-structure", **settings).is_held
 
 
