@@ -119,6 +119,19 @@ def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> 
         assert ticket.gas == compute_gas_used(sum(used), get_gas_used(pool, drawn), job.pool_ratio) <= job.weight
 
 
+def test_a_search_counts_the_gas_of_the_ticket_that_it_judges() -> None:
+    """Targets at which each ticket just wins: the search finds the first that the definition does."""
+    job = make_job(pool=True)
+    tickets = [run_ticket(job, index) for index in range(40)]
+    assert len({ticket.gas for ticket in tickets}) > 5
+    for last, ticket in enumerate(tickets):
+        for target in (ticket.value // ticket.gas, ticket.value // ticket.gas + 1):
+            aimed = replace(job, target=target)
+            first = next((index for index, one in enumerate(tickets[: last + 1]) if one.wins(aimed)), None)
+            win = search_tickets(aimed, 0, last + 1).win
+            assert (None if win is None else win.index) == first
+
+
 def test_a_ticket_that_used_little_wins_less_often() -> None:
     """Between the target times what it used and the target times its weight, a ticket does not win."""
     job = make_job(pool=True)

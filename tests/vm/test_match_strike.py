@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from vm.aim import Aim, Tie, lift_shots, make_aim
+from vm.annealed_circuit import make_annealed_circuit
 from vm.controllers import FixedAngles, RandomAngles
 from vm.engines.frontier import FrontierEngine
 from vm.engines.reference import ReferenceEngine
 from vm.match_strike import Budget, NothingToSpend, Progress, match_strike
 from vm.problem import compute_energy, make_problem
 from vm.refinement import refine_one_flip, refine_tabu
+from vm.strike import get_gas_limit, get_gas_used
 
 RING = make_problem(8, [(i, (i + 1) % 8, 1) for i in range(8)])
 PRISM = make_problem(
@@ -131,3 +133,26 @@ def test_tied_shots_become_shots_of_the_original():
     aim = Aim(problem=RING, gammas=(1,), betas=(1,), point=(), tie=Tie(parents=(0, 1, 0), signs=(1, 1, -1)))
     shots = np.array([[0, 1], [1, 1]], np.uint8)
     assert lift_shots(aim, shots).tolist() == [[0, 1, 1], [1, 1, 0]]
+
+
+class RecordingEngine(FrontierEngine):
+    """Keeps what it sampled."""
+
+    def __init__(self):
+        super().__init__()
+        self.used = []
+
+    def sample(self, circuit, *, shots, seed):
+        drawn = super().sample(circuit, shots=shots, seed=seed)
+        self.used.append((get_gas_used(circuit.circuit, drawn), get_gas_limit(circuit.circuit, shots)))
+        return drawn
+
+
+def test_gas_is_what_the_strikes_used_and_no_strike_begins_that_could_exceed_the_budget():
+    """Strong fields: shots agree, so that many more strikes fit than their limits would let in."""
+    problem = make_problem(24, [(i, (i + d) % 24, 1) for i in range(24) for d in (1, 5)], fields=[300] * 24)
+    engine = RecordingEngine()
+    limit = get_gas_limit(make_annealed_circuit(problem, 1), 32)
+    result = strike(problem, budget=Budget(gas=10 * limit), engine=engine)
+    assert result.gas == sum(used for used, _ in engine.used) <= 10 * limit < result.gas + limit
+    assert result.strikes > 10
