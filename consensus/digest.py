@@ -27,8 +27,8 @@ class WorkDigest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         problem: Id of the pool problem, None for core work only.
         core_epoch: Epoch whose core problem the core strikes run on.
-        weight: Gas of a ticket.
-        target: A ticket wins below target * weight.
+        weight: The most gas that a ticket can use.
+        target: A ticket wins below target * the gas that it used.
         timestamp_ms: The block's time; the body's timestamp inherent repeats it.
     """
 

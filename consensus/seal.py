@@ -38,7 +38,7 @@ from consensus.errors import (
 )
 from consensus.ticket import compute_context_weight, make_ticket_job, run_core_strikes, run_pool_strike
 from consensus.timestamps import check_not_ahead, check_timestamp
-from consensus.work import compute_block_work, compute_gas_used, compute_seed, compute_shots_bytes, compute_ticket
+from consensus.work import compute_block_work, compute_seed, compute_shots_bytes, compute_ticket, compute_ticket_gas
 
 
 class CheckedHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +169,7 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
     # SPEC SEAL-06: The pool shots of the seal MUST be those that the re-run pool strike gives.
     if seal.pool_shots != pool_shots:
         raise WrongPoolShots(pool_shots, seal.pool_shots)
-    gas = compute_gas_used(core_gas, pool_gas, params.pool_ratio)
+    gas = compute_ticket_gas(core_gas, pool_gas, params.pool_ratio)
     # SPEC SEAL-07: The ticket MUST be below target * the gas that it used.
     if ticket >= job.target * gas:
         used = f"{gas} gas of at most {job.weight}"

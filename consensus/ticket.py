@@ -31,11 +31,11 @@ from consensus.work import (
     TAG_TICKET,
     compute_core_hash,
     compute_core_strike_seed,
-    compute_gas_used,
     compute_pool_strike_seed,
     compute_repeats,
     compute_seed,
     compute_ticket,
+    compute_ticket_gas,
     compute_weight,
     compute_work_key,
     make_leaf,
@@ -154,7 +154,7 @@ def run_ticket(job: TicketJob, index: int) -> Ticket:
     core_hash, core_gas = run_core_strikes(job, seed)
     pool_shots, pool_gas = run_pool_strike(job, seed)
     value = compute_ticket(seed, core_hash, pool_shots)
-    gas = compute_gas_used(core_gas, pool_gas, job.pool_ratio)
+    gas = compute_ticket_gas(core_gas, pool_gas, job.pool_ratio)
     return Ticket(core_hash=core_hash, pool_shots=pool_shots, value=value, gas=gas)
 
 
@@ -222,7 +222,7 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
         value = int.from_bytes(blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest(), "little")
         if value < limit:  # few get here, so that others need no counting
             pool_gas = sum_gas(pool_circuit, collected[-1:]) if pool_circuit is not None else 0
-            if value < job.target * compute_gas_used(sum_gas(core, core_shots), pool_gas, job.pool_ratio):
+            if value < job.target * compute_ticket_gas(sum_gas(core, core_shots), pool_gas, job.pool_ratio):
                 win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
                 break
     best = find_best_shot(pool.problem, collected) if pool is not None else None

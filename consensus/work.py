@@ -107,7 +107,7 @@ def compute_weight(core_gas: int, pool_gas: int, params: WorkParams) -> int:
     return weight
 
 
-def compute_gas_used(core_used: int, pool_used: int, ratio: tuple[int, int]) -> int:
+def compute_ticket_gas(core_used: int, pool_used: int, ratio: tuple[int, int]) -> int:
     """Return the gas used by a ticket.
 
     Args:

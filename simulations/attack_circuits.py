@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chain.params import WorkParams
 from consensus.core_problem import compute_core_seed, get_core_law, make_core_circuit
-from consensus.work import compute_gas_used, compute_repeats
+from consensus.work import compute_repeats, compute_ticket_gas
 from simulations.arena import Attack, Options, Trial
 from simulations.equal_couplings import count_multiplications, make_equal_problem, strike_equal
 from vm.derivation import Angles, compute_angles, compute_uniforms, expand_seed
@@ -118,7 +118,7 @@ def play_planted(seed: int, options: Options) -> Trial:
     for name, (pool_limit, pool_gas, shortcut_gas) in {"equal couplings": equal, "hidden order": hidden}.items():
         repeats = compute_repeats(core_limit, pool_limit, params.pool_ratio) if options.is_defended else 0
         paid = repeats * core_gas
-        sold = compute_gas_used(paid, pool_gas, params.pool_ratio) if options.is_defended else pool_gas
+        sold = compute_ticket_gas(paid, pool_gas, params.pool_ratio) if options.is_defended else pool_gas
         speeds[name] = sold / (paid + min(shortcut_gas, pool_gas))
     facts = {**speeds, "shortcut on the pool strike": equal[1] / equal[2], "better order": hidden[1] / hidden[2]}
     return Trial(attack=max(speeds.values()), honest=1.0, facts=facts)

@@ -25,11 +25,11 @@ from consensus.timestamps import check_timestamp
 from consensus.work import (
     compute_core_hash,
     compute_core_strike_seed,
-    compute_gas_used,
     compute_pool_strike_seed,
     compute_seed,
     compute_shots_bytes,
     compute_ticket,
+    compute_ticket_gas,
 )
 from vm.law import AngleLaw
 from vm.problem import pack_shots
@@ -116,7 +116,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
         seal=seal,
         core_gas=core_gas,
         weight=weight,
-        gas=compute_gas_used(sum(strike.gas for strike in core), 0 if pool is None else pool.gas, job.pool_ratio),
+        gas=compute_ticket_gas(sum(strike.gas for strike in core), 0 if pool is None else pool.gas, job.pool_ratio),
         seed=seed,
         core=core,
         core_hash=core_hash,

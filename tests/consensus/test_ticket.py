@@ -19,7 +19,7 @@ from consensus.ticket import (
     run_ticket,
     search_tickets,
 )
-from consensus.work import compute_core_strike_seed, compute_gas_used, compute_pool_strike_seed, compute_seed
+from consensus.work import compute_core_strike_seed, compute_pool_strike_seed, compute_seed, compute_ticket_gas
 from tests.support.mining import PARAMS, TICKETS_PER_WIN, make_context, make_pool_problem, make_template, replace
 from vm.problem import compute_energies, compute_energy, make_problem, unpack_shots
 from vm.strike import get_gas_used, run_strike
@@ -99,10 +99,10 @@ def test_the_chance_of_a_ticket_is_proportional_to_the_gas_that_it_used() -> Non
 
 
 def test_wrk_23_a_pool_strike_counts_at_most_x_times_what_the_core_strikes_used() -> None:
-    assert compute_gas_used(100, 60, (1, 1)) == 160
-    assert compute_gas_used(100, 160, (1, 1)) == 200
-    assert compute_gas_used(101, 160, (1, 2)) == 151
-    assert compute_gas_used(100, 0, (3, 1)) == 100
+    assert compute_ticket_gas(100, 60, (1, 1)) == 160
+    assert compute_ticket_gas(100, 160, (1, 1)) == 200
+    assert compute_ticket_gas(101, 160, (1, 2)) == 151
+    assert compute_ticket_gas(100, 0, (3, 1)) == 100
 
 
 def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> None:
@@ -116,7 +116,7 @@ def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> 
         used = [get_gas_used(core, run_strike(core, law, one, shots=job.shots)) for one in seeds]
         drawn = run_strike(pool, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots)
         ticket = run_ticket(job, index)
-        assert ticket.gas == compute_gas_used(sum(used), get_gas_used(pool, drawn), job.pool_ratio) <= job.weight
+        assert ticket.gas == compute_ticket_gas(sum(used), get_gas_used(pool, drawn), job.pool_ratio) <= job.weight
 
 
 def test_a_search_counts_the_gas_of_the_ticket_that_it_judges() -> None:

@@ -189,7 +189,7 @@ def test_a_ticket_with_too_little_core_turns_planted_structure_red(monkeypatch: 
     assert play("planted-structure", **settings).is_held
     monkeypatch.setattr(attack_circuits, "compute_repeats", lambda core_gas, pool_gas, ratio: 1)
     assert play("planted-structure", **settings).is_held, "a pool strike counts at most x times its core strikes"
-    monkeypatch.setattr(attack_circuits, "compute_gas_used", lambda core, pool, ratio: core + pool)
+    monkeypatch.setattr(attack_circuits, "compute_ticket_gas", lambda core, pool, ratio: core + pool)
     assert not play("planted-structure", **settings).is_held
 
 
