@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from numba import njit
 
-from vm.tiles import NARROW, NEAR, TILE, compute_block_bits
+from vm.tiles import NARROW, NEAR, TILE, compute_block_bits, count_chain
 
 get_block_bits = njit(cache=True, fastmath=False, error_model="numpy")(compute_block_bits)
+get_chain = njit(cache=True, fastmath=False, error_model="numpy")(count_chain)
 
 
 @njit(inline="always", fastmath=False, error_model="numpy")
@@ -64,32 +65,19 @@ def mix_list_(re, im, positions, ts):
     k, count = 0, len(positions)
     while k < count:
         p = positions[k]
-        chain = 1  # positions p, p - 1, ... that follow each other
-        while chain < 3 and k + chain < count and positions[k + chain] == p - chain:
-            chain += 1
-        if chain == 3 and p in (7, 4):
+        chain, low = get_chain(positions, k), p & ~1
+        if chain == 3 and p <= NEAR:
             mix_eight_near_(re, im, p - 2, ts[k], ts[k + 1], ts[k + 2])
-            k += 3
-            continue
-        if p >= NARROW:
-            chain = min(chain, p - NEAR if p > NEAR else p - NARROW + 1)
-            if chain == 3:
-                mix_three_positions_(re, im, p - 2, ts[k], ts[k + 1], ts[k + 2])
-            elif chain == 2:
-                mix_two_positions_(re, im, p - 1, ts[k], ts[k + 1])
-            else:
-                mix_position_(re, im, p, ts[k])
-            k += chain
-            continue
-        low = p & ~1
-        if len(re) < (4 << low):
+        elif chain == 3:
+            mix_three_positions_(re, im, p - 2, ts[k], ts[k + 1], ts[k + 2])
+        elif p >= NARROW and chain == 2:
+            mix_two_positions_(re, im, p - 1, ts[k], ts[k + 1])
+        elif p >= NARROW or len(re) < (4 << low):
             mix_position_(re, im, p, ts[k])
-            k += 1
-            continue
-        chain = 2 if p > low and chain >= 2 else 1
-        t = ts[k] if p > low else 0.0
-        u = ts[k] if p == low else (ts[k + 1] if chain == 2 else 0.0)
-        mix_narrow_(re, im, low, t, u)
+        else:
+            t = ts[k] if p > low else 0.0
+            u = ts[k] if p == low else (ts[k + 1] if chain == 2 else 0.0)
+            mix_narrow_(re, im, low, t, u)
         k += chain
 
 

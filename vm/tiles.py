@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vm.schedule import Step
 
 TILE_BITS = 8
@@ -23,6 +25,18 @@ def compute_middle(live: int) -> int:
 def compute_block_bits(live: int) -> int:
     """Return from which position on a run mixes through the whole register and not block by block."""
     return BLOCK_BITS + max(0, live - BLOCK_BITS) % 3
+
+
+def count_chain(positions: Sequence[int], k: int) -> int:
+    """Return how many positions one pass mixes from the k-th on: those that follow each other, as far as kernels go."""
+    position, chain = positions[k], 1
+    while chain < 3 and k + chain < len(positions) and positions[k + chain] == position - chain:
+        chain += 1
+    if chain == 3 and position in (NEAR, NEAR - 3):
+        return 3
+    if position >= NARROW:
+        return min(chain, position - NEAR if position > NEAR else position - NARROW + 1)
+    return min(chain, 1 + position % 2)
 
 
 def list_highs(step: Step) -> list[int]:

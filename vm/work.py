@@ -25,12 +25,11 @@ from vm.schedule import Schedule, Step
 from vm.tiles import (
     FACTORS_KEPT_BITS,
     LOW_BITS,
-    NARROW,
-    NEAR,
     TAIL_BITS,
     TILE_BITS,
     compute_block_bits,
     compute_middle,
+    count_chain,
     count_factor_bits,
 )
 
@@ -257,17 +256,9 @@ def _get_entry(step: Step, live: int) -> str:
 
 
 def _count_chains(positions: Sequence[int]) -> int:
-    """Return in how many passes these positions are mixed, as `vm.mix_kernels.mix_list_` does it."""
+    """Return in how many passes these positions are mixed."""
     passes = k = 0
     while k < len(positions):
-        position, chain = positions[k], 1
-        while chain < 3 and k + chain < len(positions) and positions[k + chain] == position - chain:
-            chain += 1
-        is_near = chain == 3 and position in (NEAR, NEAR - 3)
-        if not is_near and position >= NARROW:
-            chain = min(chain, position - NEAR if position > NEAR else position - NARROW + 1)
-        elif not is_near:
-            chain = min(chain, 1 + position % 2)
+        k += count_chain(positions, k)
         passes += 1
-        k += chain
     return passes
