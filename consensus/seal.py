@@ -38,7 +38,14 @@ from consensus.errors import (
 )
 from consensus.ticket import compute_context_weight, make_ticket_job, run_core_strikes, run_pool_strike
 from consensus.timestamps import check_not_ahead, check_timestamp
-from consensus.work import compute_block_work, compute_seed, compute_shots_bytes, compute_ticket, compute_ticket_gas
+from consensus.work import (
+    compute_block_work,
+    compute_seed,
+    compute_shots_bytes,
+    compute_ticket,
+    compute_ticket_gas,
+    is_win,
+)
 
 
 class CheckedHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,8 +177,7 @@ def check_seal(header: Header, context: WorkContext, params: WorkParams) -> Chec
     if seal.pool_shots != pool_shots:
         raise WrongPoolShots(pool_shots, seal.pool_shots)
     gas = compute_ticket_gas(core_gas, pool_gas, params.pool_ratio)
-    # SPEC SEAL-07: The ticket MUST be below target * the gas that it used.
-    if ticket >= job.target * gas:
+    if not is_win(ticket, job.target, gas):
         used = f"{gas} gas of at most {job.weight}"
         raise TicketTooCheap(f"the ticket {ticket:#x} is not below the target times the gas used, {used}")
     return make_checked_header(header, ticket)

@@ -38,6 +38,7 @@ from consensus.work import (
     compute_ticket_gas,
     compute_weight,
     compute_work_key,
+    is_win,
     make_leaf,
 )
 from vm.problem import IsingProblem, Shots, pack_shots
@@ -92,7 +93,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
     def wins(self, job: TicketJob) -> bool:
         """Whether this ticket of a job wins."""
-        return self.value < job.target * self.gas
+        return is_win(self.value, job.target, self.gas)
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,7 +223,8 @@ def search_tickets(job: TicketJob, start: int, count: int) -> SearchResult:
         value = int.from_bytes(blake2b(TAG_TICKET + seed + core_hash + pool_part, digest_size=32).digest(), "little")
         if value < limit:  # few get here, so that others need no counting
             pool_gas = sum_gas(pool_circuit, collected[-1:]) if pool_circuit is not None else 0
-            if value < job.target * compute_ticket_gas(sum_gas(core, core_shots), pool_gas, job.pool_ratio):
+            gas = compute_ticket_gas(sum_gas(core, core_shots), pool_gas, job.pool_ratio)
+            if is_win(value, job.target, gas):
                 win = WorkSeal(index=index, core_hash=core_hash, pool_shots=packed)
                 break
     best = find_best_shot(pool.problem, collected) if pool is not None else None

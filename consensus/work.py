@@ -121,6 +121,12 @@ def compute_ticket_gas(core_used: int, pool_used: int, ratio: tuple[int, int]) -
     return core_used + min(pool_used, core_used * numerator // denominator)
 
 
+def is_win(value: int, target: int, gas: int) -> bool:
+    """Return whether a ticket that used so much gas wins."""
+    # SPEC SEAL-07: The ticket MUST be below target * the gas that it used.
+    return value < target * gas
+
+
 def is_poolable(core_gas: int, pool_gas: int, qubits: int, params: WorkParams) -> bool:
     """Return whether a problem of this gas and size may be struck; otherwise it is bounty only."""
     if compute_shots_bytes(qubits, params.shots) > POOL_SHOTS_BYTES_MAX:

@@ -15,6 +15,7 @@ from consensus.work import (
     compute_pool_strike_seed,
     compute_seed,
     compute_work_key,
+    is_win,
 )
 from node.core.author import Template
 from node.learning_answers import describe_law
@@ -25,7 +26,7 @@ CORE_SEEDS_SHOWN_MAX = 64
 
 
 def describe_status(context: WorkContext, params: Params) -> dict[str, Json]:
-    """Return what the next block's work is, without a pool problem."""
+    """Return what the next block's work is, without a pool problem; at least so many tickets are expected."""
     work = params.work
     core_gas = compute_core_gas(context.core_seed, work.core_qubits, work.shots)
     problem = make_core_problem(context.core_seed, work.core_qubits)
@@ -77,7 +78,7 @@ def replay_ticket(header: Header, context: WorkContext, params: Params) -> dict[
     ticket = run_ticket(job, seal.index)
     claimed = compute_header_ticket(header)
     checks: dict[str, Json] = {
-        "belowTarget": claimed < job.target * ticket.gas,
+        "belowTarget": is_win(claimed, job.target, ticket.gas),
         "coreShots": ticket.core_hash == seal.core_hash,
         "poolShots": ticket.pool_shots == seal.pool_shots,
     }

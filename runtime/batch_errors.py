@@ -95,7 +95,7 @@ class WrongSnapshot(ModuleFailure):
 
 
 class PaymentTooLarge(ModuleFailure):
-    """The batch would earn more than the author of a block."""
+    """The batch could earn more than the author of a block."""
 
     rule: ClassVar[str] = "BAT-22"
 

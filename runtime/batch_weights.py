@@ -1,7 +1,7 @@
 """What answers and reports weigh: a few hashes, a circuit, and strikes that are run again.
 
 The weight of a strike is its gas limit times a constant. Measured over everything that the chain takes, a strike needs
-0.045 to 0.061 ns for each gas that it uses, which is at most the limit, and compiling its circuit 0.02 to 0.09 ns a gas
+0.045 to 0.063 ns for each gas that it uses, which is at most the limit, and compiling its circuit 0.02 to 0.09 ns a gas
 beyond a quarter of a millisecond, on the machine of runtime.weights; the constant is 100 ps for each, so that a block
 full of answers stays in its time on a slower one.
 

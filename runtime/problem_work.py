@@ -21,7 +21,7 @@ from runtime.storage import Overlay
 
 
 class WorkBudgetSpent(ModuleFailure):
-    """The problem's work budget has less left than the batch would cost."""
+    """The problem's work budget has less left than the batch could cost."""
 
     rule: ClassVar[str] = "PRB-26"
 
@@ -34,9 +34,9 @@ def reserve_work(env: Environment, problem: int, amount: int) -> None:
     """
     record = get_open(env.state, problem)
     left = record.work_budget - record.reserved
-    # SPEC PRB-26: A batch MUST NOT be committed whose payment exceeds what is left of the problem's work budget.
+    # SPEC PRB-26: A batch MUST NOT be committed that could earn more than what is left of the problem's work budget.
     if amount > left:
-        raise WorkBudgetSpent(f"the batch would cost {amount} planck, {left} are left of the work budget")
+        raise WorkBudgetSpent(f"the batch could cost {amount} planck, {left} are left of the work budget")
     changed = replace(
         record, reserved=record.reserved + amount, open_batches=record.open_batches + 1, batches=record.batches + 1
     )

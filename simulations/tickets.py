@@ -21,7 +21,6 @@ from msgspec.structs import replace
 from chain.header import Header
 from chain.params import WorkParams
 from consensus.context import WorkContext
-from consensus.core_problem import compute_core_gas
 from consensus.digest import WorkSeal, read_seal
 from consensus.errors import WrongCoreShots
 from consensus.seal import CheckedHeader, check_seal, make_checked_header
@@ -141,12 +140,6 @@ class ModelLottery:
             raise WrongCoreShots(expected.core_hash, seal.core_hash)
         ticket = compute_ticket(compute_seed(job.work_key, seal.index), seal.core_hash, seal.pool_shots) % job.limit
         return make_checked_header(header, ticket)
-
-
-def compute_job_gas(job: TicketJob) -> int:
-    """Return the most gas that one ticket can use: its weight, unless the job was made to win or lose always."""
-    core_gas = compute_core_gas(job.core_seed, job.core_qubits, job.shots)
-    return job.repeats * core_gas + (job.pool.gas if job.pool is not None else 0)
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from chain.params import WorkParams
 from consensus.asert import compute_initial_target, compute_target
-from consensus.work import compute_repeats, compute_weight
+from consensus.work import compute_repeats, compute_ticket_gas
 from simulations.bare_node import BareChain, BareNode
 from simulations.validation import Row, make_mean_row
 
@@ -37,9 +37,8 @@ STEPS = (10.0, 0.5, 0.1)
 
 def compute_planted_speed(ratio: tuple[int, int], *, pool_gas: int) -> Fraction:
     """Return how much faster a ticket is for whom the pool strike is free."""
-    params = WorkParams(pool_ratio=ratio)
     paid = compute_repeats(CORE_GAS, pool_gas, ratio) * CORE_GAS
-    return Fraction(compute_weight(CORE_GAS, pool_gas, params), paid)
+    return Fraction(compute_ticket_gas(paid, pool_gas, ratio), paid)
 
 
 def play_majority(random: Random, share: float, speed: float) -> tuple[float, bool, int]:

@@ -120,7 +120,7 @@ def count_registers(drawn: Shots, order: Sequence[int]) -> list[int]:
 
 
 def count_work(schedule: Schedule, shots: int) -> Sheet:
-    """Return the work of one strike of a schedule."""
+    """Return the sheet of the strikes of a schedule."""
     steps = schedule.steps
     tally = _Tally(schedule.n)
     tally.add_once("uniforms", shots * schedule.n)
@@ -164,6 +164,19 @@ def count_sweep_phases(live: int) -> int:
     return (1 << middle) + (1 << (low + live - middle)) + (1 << (live - low))
 
 
+def count_passes(positions: Sequence[int], live: int) -> tuple[int, int]:
+    """Return the passes of a run (see `vm.mix_kernels`), and how often memory is gone through.
+
+    The first passes go through the whole register one by one; all others go through it together, block by block.
+    """
+    bits = compute_block_bits(live)
+    far = len(positions)
+    while far > 0 and positions[far - 1] < bits:
+        far -= 1
+    ways = _count_chains(positions[:far])
+    return ways + _count_chains(positions[far:]), ways + (far < len(positions))
+
+
 class _Tally:
     """Counts on the way through a schedule."""
 
@@ -182,19 +195,6 @@ class _Tally:
 
     def make_sheet(self) -> Sheet:
         return Sheet(once=self.once, each=tuple(self.each))
-
-
-def count_passes(positions: Sequence[int], live: int) -> tuple[int, int]:
-    """Return the passes of a run (see `vm.mix_kernels`), and how often memory is gone through.
-
-    The first passes go through the whole register one by one; all others go through it together, block by block.
-    """
-    bits = compute_block_bits(live)
-    far = len(positions)
-    while far > 0 and positions[far - 1] < bits:
-        far -= 1
-    ways = _count_chains(positions[:far])
-    return ways + _count_chains(positions[far:]), ways + (far < len(positions))
 
 
 def _find_run_end(schedule: Schedule, at: int) -> int:

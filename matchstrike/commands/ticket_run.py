@@ -30,6 +30,7 @@ from consensus.work import (
     compute_shots_bytes,
     compute_ticket,
     compute_ticket_gas,
+    is_win,
 )
 from vm.law import AngleLaw
 from vm.problem import pack_shots
@@ -129,7 +130,7 @@ def run_block_ticket(header: Header, context: WorkContext, params: WorkParams, e
 
 
 def _with_own_gas(pool: PoolProblem, params: WorkParams) -> PoolProblem:
-    """Return the problem with the gas that its circuit has, whatever the state says."""
+    """Return the problem with the gas limit that its circuit has, whatever the state says."""
     return replace(pool, gas=get_gas_limit(make_pool_circuit(pool), params.shots))
 
 
@@ -180,6 +181,6 @@ def _check_ticket(run: TicketRun) -> tuple[Check, ...]:
         ("SEAL-04", "the seal's ticket is below target * weight", run.claimed < job.limit),
         ("SEAL-05", "the seal's core hash is that of the core strikes", seal.core_hash == run.core_hash),
         ("SEAL-06", "the seal's pool shots are those of the pool strike", seal.pool_shots == packed),
-        ("SEAL-07", "the strikes' ticket is below target * gas used", run.ticket < job.target * run.gas),
+        ("SEAL-07", "the strikes' ticket is below target * gas used", is_win(run.ticket, job.target, run.gas)),
     )
     return tuple(Check(rule=rule, sentence=sentence, holds=holds) for rule, sentence, holds in rows)

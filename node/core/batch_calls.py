@@ -33,6 +33,7 @@ from runtime.storage import Overlay
 from runtime.weights import COMMIT_BATCH
 
 ERA_BLOCKS = 64
+FEES_MARGIN = 4  # strikes use a quarter of their gas limit or more where anybody measured (docs/gas.md), and earn that
 EXTRINSIC_BYTES = 300  # of a commit, or of an answer beside its shots and its proof
 WITNESS = codec_of(Witness)
 
@@ -61,7 +62,7 @@ def make_site(importer: Importer) -> Site:
 
 
 def choose_count(site: Site, run: Run, account: bytes) -> int:
-    """Return how many strikes of a run to sell now; 0 if it is not worth the fees, or not possible."""
+    """Return how many strikes of a run to sell now; 0 if it may not be worth the fees, or is not possible."""
     state, limits = Overlay(site.view), site.params.batch
     record, solver = RECORDS.find(state, run.pool.problem_id), SOLVERS.find(state, account)
     if record is None or solver is None or not _is_possible(site, state, run, record, solver):
@@ -69,7 +70,7 @@ def choose_count(site: Site, run: Run, account: bytes) -> int:
     value = run.pool.gas * record.price_per_gas
     most = min(record.work_budget - record.reserved, compute_miner_reward(site.params.money, site.head.number + 1))
     count = min(run.count, limits.count_max, most // value)
-    if count < limits.count_min or count * value <= compute_cost(site, run, count):
+    if count < limits.count_min or count * value <= FEES_MARGIN * compute_cost(site, run, count):
         return 0
     return count
 

@@ -155,7 +155,8 @@ def commit_batch(
     number = NEXT_ID.get(env.state)
     leaves = compute_leaf_count(entry.strike_gas, count, env.params.batch)
     audit_at = _take_slot(env, number, compute_leaves_weight(entry.strike_gas, leaves) + BASE_EXTRINSIC)
-    # SPEC BAT-24: A commit MUST reserve its payment of the work budget and hold `deposit_planck` of its solver.
+    # SPEC BAT-24: A commit MUST reserve the most that it can earn of the work budget and hold `deposit_planck` of its
+    # solver.
     reserve_work(env, problem, payment)
     deposit = env.params.batch.deposit_planck
     hold(env, origin, HoldReason.AuditDeposit, deposit)

@@ -178,7 +178,7 @@ def post_order(env: Environment, origin: bytes, problem: U64, order: tuple[U16, 
     # SPEC PRB-13: A new measurement order MUST lower the gas limit of a strike, or where there is none the order cost.
     if not _is_better(figures, record):
         raise OrderNotBetter(
-            f"a strike would take {figures.strike_gas} gas at an order cost of {figures.order_cost},"
+            f"a strike could use {figures.strike_gas} gas at an order cost of {figures.order_cost},"
             f" now it takes {record.strike_gas} at {record.order_cost} (0 gas: no strikes)"
         )
     INSTANCES.set(env.state, problem, Instance(ising=instance.ising, order=order))

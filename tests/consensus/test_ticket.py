@@ -16,6 +16,7 @@ from consensus.ticket import (
     TicketJob,
     make_pool_circuit,
     make_ticket_job,
+    run_core_strikes,
     run_ticket,
     search_tickets,
 )
@@ -117,6 +118,16 @@ def test_wrk_23_a_ticket_uses_what_its_strikes_used_and_at_most_its_weight() -> 
         drawn = run_strike(pool, job.pool.law, compute_pool_strike_seed(seed), shots=job.shots)
         ticket = run_ticket(job, index)
         assert ticket.gas == compute_ticket_gas(sum(used), get_gas_used(pool, drawn), job.pool_ratio) <= job.weight
+
+
+def test_wrk_23_a_small_x_caps_what_a_whole_ticket_counts() -> None:
+    job = make_job(pool=True)
+    small = replace(job, pool_ratio=(1, 10))
+    for index in range(5):
+        plain, capped = run_ticket(job, index), run_ticket(small, index)
+        _, core = run_core_strikes(job, compute_seed(job.work_key, index))
+        assert (plain.core_hash, plain.value) == (capped.core_hash, capped.value)
+        assert capped.gas == core + core // 10 < plain.gas
 
 
 def test_a_search_counts_the_gas_of_the_ticket_that_it_judges() -> None:

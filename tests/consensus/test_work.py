@@ -31,6 +31,7 @@ from consensus.work import (
     compute_repeats,
     compute_seed,
     compute_ticket,
+    compute_ticket_gas,
     compute_weight,
     compute_work_key,
     is_poolable,
@@ -117,6 +118,10 @@ def test_wrk_15_a_free_pool_strike_saves_at_most_one_plus_x(
     repeats = compute_repeats(core_gas, pool_gas, ratio)
     weight = repeats * core_gas + pool_gas
     assert weight * ratio[1] <= repeats * core_gas * (ratio[0] + ratio[1])
+    gas = compute_ticket_gas(
+        repeats * core_gas * 24 // 25, pool_gas, ratio
+    )  # core strikes that used less than they could
+    assert gas * ratio[1] <= repeats * core_gas * 24 // 25 * (ratio[0] + ratio[1])
     assert repeats == 1 or (repeats - 1) * core_gas * ratio[0] < pool_gas * ratio[1]
 
 

@@ -220,7 +220,7 @@ def test_a_miner_outside_the_node_gets_a_template_and_brings_a_block(station: St
         repeats=int(str(template["repeats"])),
         target=int(str(template["target"]), 16),
         weight=int(str(template["weight"])),
-        pool_ratio=world.params.work.pool_ratio,
+        pool_ratio=(template["poolRatio"][0], template["poolRatio"][1]),  # type: ignore[arg-type, call-overload, index]
         pool=pool,
     )
     win = search_tickets(job, 0, 100).win

@@ -15,11 +15,11 @@ def test_a_ticket_is_compared_with_the_gas_that_it_used() -> None:
     context = make_context(make_pool_problem())
     template = make_template(context)
     job = make_ticket_job(template, context, PARAMS)
-    tickets = [run_ticket(job, index) for index in range(20_000)]
+    tickets = [run_ticket(job, index) for index in range(200)]
     won = next(index for index, ticket in enumerate(tickets) if ticket.wins(job))
-    cheap = next(index for index, one in enumerate(tickets) if one.value < job.limit and not one.wins(job))
-    for index, verdict in ((won, "valid"), (cheap, "invalid")):
-        ticket = tickets[index]
+    more = ((index, run_ticket(job, index)) for index in range(20_000))
+    cheap, one = next((index, one) for index, one in more if one.value < job.limit and not one.wins(job))
+    for index, ticket, verdict in ((won, tickets[won], "valid"), (cheap, one, "invalid")):
         seal = make_seal(WorkSeal(index=index, core_hash=ticket.core_hash, pool_shots=ticket.pool_shots))
         said = replay_ticket(make_sealed(template, seal), context, Params(work=PARAMS))
         assert said["verdict"] == verdict

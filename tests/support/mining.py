@@ -32,7 +32,7 @@ PARAMS = WorkParams(core_qubits=6, shots=8, epoch_blocks=4, block_target_ms=1000
 def make_pool_problem(problem_id: int = 3) -> PoolProblem:
     """Return a weighted ring of 9 spins as the runtime would give it; two bytes a shot, so padding bits exist.
 
-    A ticket has four core strikes beside it.
+    A ticket has several core strikes beside it.
     """
     problem = make_problem(9, [(i, (i + 1) % 9, 1 + i % 3) for i in range(9)], fields=[1, 0, 0, -2, 0, 0, 0, 1, 0])
     order = (0, 8, 1, 7, 2, 6, 3, 5, 4)

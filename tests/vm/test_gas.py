@@ -71,13 +71,14 @@ def test_vm_22_registers_are_the_different_beginnings_of_shots() -> None:
 
 def test_vm_22_a_strike_that_parts_late_uses_no_more_than_its_limit() -> None:
     """Copies of large registers can cost more than those of small ones, but then the limit is what counts."""
-    circuit = compile_circuit(make_comet(16, 18), depth=1)
-    tariff, n = make_tariff(circuit.schedule, 32), circuit.problem.n
-    late = [1] * 4 + [2, 4, 8, 16, *[32] * (n - 7)]
-    assert compute_gas_used(tariff, late) == min(tariff.limit, compute_gas_used(tariff, late))
-    assert compute_gas_used(tariff, list_most_registers(n, 32)) == tariff.limit
-    assert compute_gas_used(tariff, [40] * (n + 1)) == tariff.limit
-    assert compute_gas_used(tariff, [1] * (n + 1)) < tariff.limit
+    path = [(i, i + 1, 1) for i in range(9)]
+    circuit = compile_circuit(make_problem(27, [*path, *((5, 10 + i, 1) for i in range(17))]), depth=1)
+    tariff = make_tariff(circuit.schedule, 32)
+    late = [1, 1, 2, 4, 8, 16, *[32] * 22]
+    assert tariff.once + sum(gas * count for gas, count in zip(tariff.each, late, strict=True)) > tariff.limit
+    assert compute_gas_used(tariff, late) == tariff.limit
+    assert compute_gas_used(tariff, list_most_registers(27, 32)) == tariff.limit
+    assert compute_gas_used(tariff, [1] * 28) < tariff.limit
 
 
 def test_vm_22_strong_fields_use_less_than_half_of_the_limit() -> None:
@@ -89,7 +90,7 @@ def test_vm_22_strong_fields_use_less_than_half_of_the_limit() -> None:
         circuit = compile_circuit(make_problem(16, [*ring, *chords], fields=[field] * 16), depth=2)
         drawn = run_strike(circuit, compute_law(circuit.problem, 2), bytes(32))
         used.append(get_gas_used(circuit, drawn) / get_gas_limit(circuit))
-    assert used[1] < 0.6 < 0.7 < used[0] <= 1
+    assert used[1] < 0.5 < 0.7 < used[0] <= 1
 
 
 def test_vm_14_passes_take_up_to_three_positions_that_follow_each_other() -> None:

@@ -38,6 +38,12 @@ def test_vm_13_the_golden_strikes_are_reproduced():
     run_self_test()
 
 
+def test_vm_13_a_vm_that_counts_registers_otherwise_is_refused(monkeypatch):
+    monkeypatch.setattr(golden, "count_registers", lambda shots, order: [1] * 13)
+    with pytest.raises(VmDiffers, match="gas that strikes use"):
+        run_self_test()
+
+
 def test_vm_13_a_vm_that_differs_is_refused(monkeypatch):
     family, n, depth, seed_byte, _ = GOLDEN_STRIKES[0]
     monkeypatch.setattr(golden, "GOLDEN_STRIKES", ((family, n, depth, seed_byte, "00" * 16),))
