@@ -30,11 +30,11 @@ from chain.scale_shapes import H256, U16, U32, U64, AccountId, Enum, Limit
 from consensus.context import PoolProblem
 from consensus.digest import read_author, read_work
 from consensus.errors import InvalidBlock
-from consensus.ticket import make_pool_circuit
+from consensus.ticket import make_pool_circuit, sum_gas
 from consensus.work import compute_pool_strike_seed, compute_seed
 from vm.law import DEPTH_MAX, AngleLaw
 from vm.problem import pack_shots, unpack_shots
-from vm.strike import get_gas_used, run_strike
+from vm.strike import run_strike
 
 TAG_SNAPSHOT = b"matchstrike/snapshot/1\x00"
 TAG_BATCH = b"matchstrike/batch/1\x00"
@@ -175,8 +175,7 @@ def run_batch_strike(pool: PoolProblem, key: bytes, index: int, *, shots: int) -
 
 def compute_gas_of_leaves(pool: PoolProblem, shots: Iterable[bytes]) -> int:
     """Return the gas that strikes used, together, from the packed shots of each."""
-    circuit = make_pool_circuit(pool)
-    return sum(get_gas_used(circuit, unpack_shots(packed, pool.problem.n)) for packed in shots)
+    return sum_gas(make_pool_circuit(pool), (unpack_shots(packed, pool.problem.n) for packed in shots))
 
 
 # ---- which leaves are audited

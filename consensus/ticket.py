@@ -177,7 +177,7 @@ def run_pool_strike(job: TicketJob, seed: bytes) -> tuple[bytes, int]:
 
 
 def sum_gas(circuit: Circuit, drawn: Iterable[Shots]) -> int:
-    """Return the gas that a ticket's strikes on one circuit used, from their shots."""
+    """Return the gas that strikes on one circuit used, together, from their shots."""
     return sum(get_gas_used(circuit, shots) for shots in drawn)
 
 

@@ -51,7 +51,8 @@ def run_self_test() -> None:
     get_trig_table()
     for family, n, depth, seed_byte, expected in GOLDEN_STRIKES:
         actual = compute_golden_hash(family, n, depth, seed_byte)
-        # SPEC VM-13: A node MUST refuse to start when its VM does not reproduce every golden strike.
+        # SPEC VM-13: A node MUST refuse to start when its VM does not reproduce every golden strike, or counts the
+        # registers of the first otherwise.
         if actual != expected:
             raise VmDiffers(f"golden strike {family} n={n} p={depth} seed {seed_byte} is {actual}, not {expected}")
     family, n, depth, seed_byte, _ = GOLDEN_STRIKES[0]

@@ -212,10 +212,15 @@ def take_sample(candidate: Candidate) -> Sample:
 def time_reference() -> float:
     """Return the CPU seconds of a core strike, the least of a few."""
     circuit, law = make_core_circuit(bytes(32), WorkParams().core_qubits), get_core_law(WorkParams().core_qubits)
+    return time_burst(circuit, law, bytes(32), REFERENCE_STRIKES)
+
+
+def time_burst(circuit: Circuit, law: AngleLaw, seed: bytes, repetitions: int) -> float:
+    """Return the least CPU seconds of a strike that is repeated."""
     times = []
-    for _ in range(REFERENCE_STRIKES):
+    for _ in range(repetitions):
         started = process_time()
-        run_strike(circuit, law, bytes(32))
+        run_strike(circuit, law, seed)
         times.append(process_time() - started)
     return min(times)
 
@@ -232,17 +237,9 @@ def choose_times(taken: Sequence[Sample], fastest: float) -> list[float]:
 
 def time_strikes(candidate: Candidate) -> list[float]:
     """Return the CPU seconds of each strike: the least of a burst, after one that brings all into memory and caches."""
-    times = []
     repetitions = 1 + int(BURST_S / (1e-9 * NS_PER_GAS * candidate.limit))
     run_strike(candidate.circuit, candidate.law, bytes(32))
-    for seed in SEEDS:
-        burst = []
-        for _ in range(repetitions):
-            started = process_time()
-            run_strike(candidate.circuit, candidate.law, seed)
-            burst.append(process_time() - started)
-        times.append(min(burst))
-    return times
+    return [time_burst(candidate.circuit, candidate.law, seed, repetitions) for seed in SEEDS]
 
 
 def count_strikes(candidate: Candidate) -> list[Work]:

@@ -66,8 +66,8 @@ def test_it_goes_on_selling_block_after_block() -> None:
 
 @pytest.mark.parametrize(
     ("price", "bonds", "strikes"),
-    [(0, 5, 16), (1, 5, 16), (100_000, 0, 16), (100_000, 5, 7)],
-    ids=["no price", "less than the fees", "no bond", "too few strikes"],
+    [(0, 5, 16), (1, 5, 16), (3_000, 5, 16), (100_000, 0, 16), (100_000, 5, 7)],
+    ids=["no price", "less than the fees", "less if strikes use little", "no bond", "too few strikes"],
 )
 def test_nothing_is_sold_that_would_not_pay(price: int, bonds: int, strikes: int) -> None:
     seller = Seller()
